@@ -1,0 +1,1 @@
+"""The rules of a device fleet, and the log that remembers what happened."""

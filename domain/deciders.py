@@ -1,0 +1,25 @@
+"""Every decider, by the category of the streams it decides for; every event, by its stored name."""
+
+from typing import Any
+
+from domain import device, firmware, group, product, session
+from domain.model import Command, Decider, Event
+
+DECIDERS: dict[str, Decider[Any, Any, Any]] = {
+    "product": product.PRODUCT,
+    "group": group.GROUP,
+    "firmware": firmware.FIRMWARE,
+    "device": device.DEVICE,
+    "session": session.SESSION,
+}
+
+EVENTS: dict[str, type[Event]] = {kind.TOPIC: kind for kind in Event.__subclasses__()}
+
+
+def category(stream: str) -> str:
+    """The kind of thing a stream is about: what stands before its first dash."""
+    return stream.partition("-")[0]
+
+
+def decider_for(command: Command) -> Decider[Any, Any, Any]:
+    return DECIDERS[category(command.stream)]

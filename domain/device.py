@@ -1,0 +1,536 @@
+"""A device, as people intend it: in a product or turned away from one, named, grouped, locked."""
+
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.model import Command, Decider, Event, Refused, Unknown
+from domain.names import GROUPS_PER_DEVICE_MAX, DeviceId, Name, Notes, ProductId, Version
+
+
+class Standing(StrEnum):
+    """What a device is to its product."""
+
+    MEMBER = "member"
+    QUARANTINED = "quarantined"
+    DENIED = "denied"
+
+
+class DeviceImported(Event):
+    """The team took the device into the product, whatever stood in the way before."""
+
+    device_id: str
+    product_id: int
+
+
+class DeviceQuarantined(Event):
+    """The device's firmware asked for the product; the team has not said yes."""
+
+    device_id: str
+    product_id: int
+
+
+class DeviceJoined(Event):
+    """The device's firmware asked for the product, which takes whoever asks."""
+
+    device_id: str
+    product_id: int
+
+
+class DeviceDenied(Event):
+    device_id: str
+    product_id: int
+
+
+class DeviceRemoved(Event):
+    device_id: str
+    product_id: int
+
+
+class DeviceNamed(Event):
+    device_id: str
+    name: str
+
+
+class DeviceNoted(Event):
+    device_id: str
+    notes: str
+
+
+class DeviceGrouped(Event):
+    """From here on the device is in exactly these groups, by key."""
+
+    device_id: str
+    product_id: int
+    groups: tuple[str, ...]
+
+
+class FirmwareLocked(Event):
+    """`flash` asks to offer the version at once, if the device is online."""
+
+    device_id: str
+    product_id: int
+    version: int
+    flash: bool = False
+    request: str = ""
+
+
+class FirmwareUnlocked(Event):
+    device_id: str
+    product_id: int
+
+
+class DevelopmentMarked(Event):
+    device_id: str
+    product_id: int
+
+
+class DevelopmentUnmarked(Event):
+    device_id: str
+    product_id: int
+
+
+class UpdatesForced(Event):
+    """Updates are offered even while the device says that it wants none."""
+
+    device_id: str
+    product_id: int
+
+
+class UpdatesUnforced(Event):
+    device_id: str
+    product_id: int
+
+
+class UpdateRetryAsked(Event):
+    """A stuck device is to be offered the version again."""
+
+    device_id: str
+    product_id: int
+    version: int
+    request: str = ""
+
+
+class BinaryFlashed(Event):
+    """Somebody sent a binary straight to the device, past every release."""
+
+    device_id: str
+    product_id: int
+    sha256: str
+    size_bytes: int
+    request: str = ""
+
+
+class BillingStarted(Event):
+    """The device came online for the first time in this product."""
+
+    device_id: str
+    product_id: int
+
+
+DeviceEvent: TypeAlias = (
+    DeviceImported
+    | DeviceQuarantined
+    | DeviceJoined
+    | DeviceDenied
+    | DeviceRemoved
+    | DeviceNamed
+    | DeviceNoted
+    | DeviceGrouped
+    | FirmwareLocked
+    | FirmwareUnlocked
+    | DevelopmentMarked
+    | DevelopmentUnmarked
+    | UpdatesForced
+    | UpdatesUnforced
+    | UpdateRetryAsked
+    | BinaryFlashed
+    | BillingStarted
+)
+
+
+class AboutDevice(Command):
+    device_id: DeviceId
+
+    @property
+    def stream(self) -> str:
+        return f"device-{self.device_id}"
+
+
+class OfProduct(AboutDevice):
+    """A command from the product's side: it is refused unless the device is there."""
+
+    product_id: ProductId
+
+
+class ImportDevice(OfProduct):
+    """Take a device into the product; also approves one that is quarantined or denied there."""
+
+
+class QuarantineDevice(OfProduct):
+    """Record that the device asked for a product it is not in."""
+
+
+class JoinDevice(OfProduct):
+    """Record that the device asked for a product that takes whoever asks."""
+
+
+class DenyDevice(OfProduct):
+    pass
+
+
+class RemoveDevice(OfProduct):
+    pass
+
+
+class NameDevice(OfProduct):
+    name: Name
+
+
+class NoteDevice(OfProduct):
+    notes: Notes
+
+
+class GroupDevice(OfProduct):
+    """Put the device into exactly these groups, by key."""
+
+    groups: tuple[str, ...]
+
+
+class RegroupDevice(OfProduct):
+    """Put the device into some groups and take it out of others, by key."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Requested(OfProduct):
+    """A command whose repetition means something, unless it is the same request again."""
+
+    request: str = ""
+
+
+class LockFirmware(Requested, kw_only=True):
+    """`version_known` says whether the product has that version now."""
+
+    version: Version
+    flash: bool = False
+    version_known: bool = True
+
+
+class UnlockFirmware(OfProduct):
+    pass
+
+
+class MarkForDevelopment(OfProduct):
+    pass
+
+
+class UnmarkForDevelopment(OfProduct):
+    pass
+
+
+class ForceUpdates(OfProduct):
+    pass
+
+
+class UnforceUpdates(OfProduct):
+    pass
+
+
+class RetryUpdate(Requested, kw_only=True):
+    """`stuck_version` is the version the device is stuck at now, None if it is not stuck."""
+
+    stuck_version: int | None
+
+
+class FlashBinary(Requested, kw_only=True):
+    """`online` says whether the device is connected now."""
+
+    sha256: str
+    size_bytes: int
+    online: bool
+
+
+class StartBilling(OfProduct):
+    pass
+
+
+DeviceCommand: TypeAlias = (
+    ImportDevice
+    | QuarantineDevice
+    | JoinDevice
+    | DenyDevice
+    | RemoveDevice
+    | NameDevice
+    | NoteDevice
+    | GroupDevice
+    | RegroupDevice
+    | LockFirmware
+    | UnlockFirmware
+    | MarkForDevelopment
+    | UnmarkForDevelopment
+    | ForceUpdates
+    | UnforceUpdates
+    | RetryUpdate
+    | FlashBinary
+    | StartBilling
+)
+
+
+class DeviceUnknown(Unknown):
+    """Device not found for this product."""
+
+
+class DeviceInAnotherProduct(Refused):
+    """The device belongs to another product."""
+
+    field = "id"
+
+
+class DeviceNotApproved(Refused):
+    """The device is {standing} in this product: approve it first."""
+
+
+class TooManyGroupsForDevice(Refused):
+    """The device would be in {groups} groups; {limit} is the limit."""
+
+    field = "groups"
+
+
+class VersionUnknown(Refused):
+    """The product has no firmware version {version}."""
+
+    field = "desired_firmware_version"
+
+
+class NotForDevelopment(Refused):
+    """Only a development device is flashed directly: mark it as one first."""
+
+    field = "development"
+
+
+class DeviceOffline(Refused):
+    """The device is not online."""
+
+
+class Device(Struct, frozen=True):
+    product_id: int | None = None
+    standing: Standing | None = None
+    removed_from: frozenset[int] = frozenset()
+    billed_by: frozenset[int] = frozenset()
+    name: str = ""
+    notes: str = ""
+    groups: tuple[str, ...] = ()
+    locked_version: int | None = None
+    development: bool = False
+    forced: bool = False
+    last_request: str = ""
+
+
+def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
+    match command:
+        case ImportDevice() | QuarantineDevice() | JoinDevice():
+            return enter(device, command)
+        case _ if device.product_id != command.product_id:
+            return turn_away(device, command)
+        case RemoveDevice(device_id=device_id, product_id=product_id):
+            return [DeviceRemoved(device_id=device_id, product_id=product_id)]
+        case DenyDevice(device_id=device_id, product_id=product_id):
+            if device.standing == Standing.DENIED:
+                return []
+            return [DeviceDenied(device_id=device_id, product_id=product_id)]
+        case NameDevice(device_id=device_id, name=name):
+            return [] if name == device.name else [DeviceNamed(device_id=device_id, name=name)]
+        case NoteDevice(device_id=device_id, notes=notes):
+            return [] if notes == device.notes else [DeviceNoted(device_id=device_id, notes=notes)]
+        case _ if device.standing != Standing.MEMBER:
+            raise DeviceNotApproved(standing=device.standing)
+        case GroupDevice(groups=groups):
+            return regroup(device, command, groups)
+        case RegroupDevice(add=add, remove=remove):
+            return regroup(device, command, {*device.groups, *add} - {*remove})
+        case LockFirmware() | UnlockFirmware() | RetryUpdate() | FlashBinary():
+            return direct_firmware(device, command)
+        case StartBilling(device_id=device_id, product_id=product_id):
+            if product_id in device.billed_by:
+                return []
+            return [BillingStarted(device_id=device_id, product_id=product_id)]
+        case _:
+            return mark(device, command)
+
+
+def enter(
+    device: Device, command: ImportDevice | QuarantineDevice | JoinDevice
+) -> list[DeviceEvent]:
+    """A device is in one product at most, and only the team takes back what it turned away."""
+    device_id, product_id = command.device_id, command.product_id
+    if device.product_id == product_id and device.standing == Standing.MEMBER:
+        return []
+    if device.product_id is not None and device.standing == Standing.MEMBER:
+        raise DeviceInAnotherProduct
+    match command:
+        case ImportDevice():
+            return [DeviceImported(device_id=device_id, product_id=product_id)]
+        case _ if product_id in device.removed_from and device.product_id != product_id:
+            return [DeviceDenied(device_id=device_id, product_id=product_id)]
+        case _ if device.product_id == product_id:
+            return []  # quarantined or denied there already: asking again changes nothing
+        case QuarantineDevice():
+            return [DeviceQuarantined(device_id=device_id, product_id=product_id)]
+        case JoinDevice():
+            return [DeviceJoined(device_id=device_id, product_id=product_id)]
+    assert_never(command)
+
+
+def turn_away(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
+    """What is said of a device that is not in the product: already so, or unknown."""
+    if isinstance(command, RemoveDevice) and command.product_id in device.removed_from:
+        return []
+    raise DeviceUnknown
+
+
+def regroup(
+    device: Device, command: OfProduct, groups: tuple[str, ...] | set[str]
+) -> list[DeviceEvent]:
+    wanted = tuple(sorted(set(groups)))
+    if len(wanted) > GROUPS_PER_DEVICE_MAX:
+        raise TooManyGroupsForDevice(groups=len(wanted), limit=GROUPS_PER_DEVICE_MAX)
+    if wanted == device.groups:
+        return []
+    return [
+        DeviceGrouped(device_id=command.device_id, product_id=command.product_id, groups=wanted)
+    ]
+
+
+def direct_firmware(
+    device: Device, command: LockFirmware | UnlockFirmware | RetryUpdate | FlashBinary
+) -> list[DeviceEvent]:
+    device_id, product_id = command.device_id, command.product_id
+    match command:
+        case Requested(request=request) if request and request == device.last_request:
+            return []
+        case LockFirmware(version=version, flash=flash, version_known=known):
+            if not known:
+                raise VersionUnknown(version=version)
+            if device.locked_version == version and not flash:
+                return []
+            return [
+                FirmwareLocked(
+                    device_id=device_id,
+                    product_id=product_id,
+                    version=version,
+                    flash=flash,
+                    request=command.request,
+                )
+            ]
+        case UnlockFirmware():
+            if device.locked_version is None:
+                return []
+            return [FirmwareUnlocked(device_id=device_id, product_id=product_id)]
+        case RetryUpdate(stuck_version=version):
+            if version is None:
+                return []
+            return [
+                UpdateRetryAsked(
+                    device_id=device_id,
+                    product_id=product_id,
+                    version=version,
+                    request=command.request,
+                )
+            ]
+        case FlashBinary(sha256=sha256, size_bytes=size_bytes, online=online):
+            if not device.development:
+                raise NotForDevelopment
+            if not online:
+                raise DeviceOffline
+            return [
+                BinaryFlashed(
+                    device_id=device_id,
+                    product_id=product_id,
+                    sha256=sha256,
+                    size_bytes=size_bytes,
+                    request=command.request,
+                )
+            ]
+    assert_never(command)
+
+
+def mark(
+    device: Device,
+    command: MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | UnforceUpdates,
+) -> list[DeviceEvent]:
+    device_id, product_id = command.device_id, command.product_id
+    match command:
+        case MarkForDevelopment():
+            marked = [DevelopmentMarked(device_id=device_id, product_id=product_id)]
+            return [] if device.development else list(marked)
+        case UnmarkForDevelopment():
+            unmarked = [DevelopmentUnmarked(device_id=device_id, product_id=product_id)]
+            return list(unmarked) if device.development else []
+        case ForceUpdates():
+            forced = [UpdatesForced(device_id=device_id, product_id=product_id)]
+            return [] if device.forced else list(forced)
+        case UnforceUpdates():
+            unforced = [UpdatesUnforced(device_id=device_id, product_id=product_id)]
+            return list(unforced) if device.forced else []
+    assert_never(command)
+
+
+def evolve(device: Device, event: DeviceEvent) -> Device:
+    match event:
+        case DeviceImported(product_id=product_id) | DeviceJoined(product_id=product_id):
+            return entered(device, product_id, Standing.MEMBER)
+        case DeviceQuarantined(product_id=product_id):
+            return entered(device, product_id, Standing.QUARANTINED)
+        case DeviceDenied(product_id=product_id):
+            return entered(device, product_id, Standing.DENIED)
+        case DeviceRemoved(product_id=product_id):
+            return Device(
+                removed_from=device.removed_from | {product_id}, billed_by=device.billed_by
+            )
+        case DeviceNamed(name=name):
+            return replace(device, name=name)
+        case DeviceNoted(notes=notes):
+            return replace(device, notes=notes)
+        case DeviceGrouped(groups=groups):
+            return replace(device, groups=groups)
+        case FirmwareLocked(version=version, request=request):
+            return replace(device, locked_version=version, last_request=request)
+        case FirmwareUnlocked():
+            return replace(device, locked_version=None)
+        case DevelopmentMarked():
+            return replace(device, development=True)
+        case DevelopmentUnmarked():
+            return replace(device, development=False)
+        case UpdatesForced():
+            return replace(device, forced=True)
+        case UpdatesUnforced():
+            return replace(device, forced=False)
+        case UpdateRetryAsked(request=request) | BinaryFlashed(request=request):
+            return replace(device, last_request=request)
+        case BillingStarted(product_id=product_id):
+            return replace(device, billed_by=device.billed_by | {product_id})
+    assert_never(event)
+
+
+def entered(device: Device, product_id: int, standing: Standing) -> Device:
+    """Entering another product starts anew; entering the same one keeps name and notes."""
+    known = device.product_id == product_id
+    turned_away = device.removed_from
+    if device.product_id is not None and device.standing == Standing.DENIED:
+        # Asking elsewhere in between is no way back into a product that said no.
+        turned_away |= {device.product_id}
+    return Device(
+        product_id=product_id,
+        standing=standing,
+        removed_from=turned_away - {product_id},
+        billed_by=device.billed_by,
+        name=device.name if known else "",
+        notes=device.notes if known else "",
+    )
+
+
+DEVICE = Decider(initial=Device(), decide=decide, evolve=evolve)

@@ -1,0 +1,1 @@
+"""The command `rollcall`: it runs the cloud and looks after it."""

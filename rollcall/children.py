@@ -1,0 +1,98 @@
+"""Our own processes: which there are, and what each is told by its environment."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rollcall.addresses import Addresses, device_http_name
+from rollcall.embedded.processes import spawn
+from rollcall.secret_keys import Secrets
+from rollcall.settings import Settings
+from rollcall.state import CHECKOUT, State
+
+
+@dataclass(frozen=True)
+class Child:
+    """A Python module that runs until SIGTERM, and touches ROLLCALL_READY_FILE once it serves.
+
+    `edge` counts the edges from 0, and is None for every other child.
+    """
+
+    name: str
+    module: str
+    edge: int | None = None
+
+
+def children(edges: int) -> list[Child]:
+    """Every process of ours, with that many edges."""
+    return [
+        Child("api", "api"),
+        Child("projections", "projections"),
+        *(Child(f"edge-{edge + 1}", "device_edge", edge) for edge in range(edges)),
+        Child("journal", "device_edge.journal"),
+        Child("intake", "device_edge.intake"),
+    ]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the children are told about."""
+
+    settings: Settings
+    secrets: Secrets
+    addresses: Addresses
+    database: str
+
+    def nats_url(self, user: str, password: str) -> str:
+        return f"nats://{user}:{password}@127.0.0.1:{self.addresses.ports['nats']}"
+
+    def environment(self, child: Child) -> dict[str, str]:
+        settings, secrets = self.settings, self.secrets
+        told = {
+            **settings.children_environment,
+            "DATABASE_URL": self.database,
+            "NATS_URL": settings.nats_url or self.nats_url("edge", secrets.nats_edge),
+            "NATS_AUTH_URL": settings.nats_auth_url or self.nats_url("auth", secrets.nats_auth),
+            "ROLLCALL_ISSUER_SEED": settings.issuer_seed or secrets.issuer_seed,
+            "ROLLCALL_DEVICE_MASTER_KEY": settings.master_key or secrets.device_master_key,
+            "ROLLCALL_HTTP_HOST": settings.http_host,
+            "ROLLCALL_HTTP_PORT": str(self.addresses.ports["http"]),
+            "ROLLCALL_STATE": str(settings.state),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if child.edge is not None:
+            # Whoever puts a load balancer before the edges tells devices its address instead.
+            own_url = self.addresses.device_http(child.edge)
+            told["ROLLCALL_DEVICE_HTTP_URL"] = settings.device_http_url or own_url
+            number = self.addresses.ports[device_http_name(child.edge)]
+            told["ROLLCALL_DEVICE_HTTP_PORT"] = str(number)
+        return told
+
+
+class ChildProgram:
+    """A child as the supervisor keeps it."""
+
+    stop_signal = signal.SIGTERM
+    stop_timeout_s = 10.0
+
+    def __init__(self, child: Child, state: State, environment: Mapping[str, str]) -> None:
+        self.name = child.name
+        self.log = state.logs / f"{child.name}.log"
+        self._module = child.module
+        self._ready = state.ready / child.name
+        self._environment = {**environment, "ROLLCALL_READY_FILE": str(self._ready)}
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self._ready.unlink(missing_ok=True)
+        return spawn(
+            [sys.executable, "-m", self._module],
+            log=self.log,
+            environment=self._environment,
+            death_signal=signal.SIGTERM,
+            cwd=CHECKOUT,
+        )
+
+    def is_ready(self) -> bool:
+        return self._ready.exists()

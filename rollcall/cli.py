@@ -1,0 +1,81 @@
+"""The command `rollcall`: every subcommand, on one page."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from rollcall.trouble import Trouble
+
+DESCRIPTION = """\
+Rollcall is a self-hosted device cloud whose memory is an event log.
+In a checkout, ./run is `rollcall up` and ./run X is `rollcall X`."""
+
+# The name, and the module that knows what it does.
+SUBCOMMANDS = {
+    "up": "rollcall.up",
+    "status": "rollcall.status",
+    "stop": "rollcall.stop",
+    "logs": "rollcall.logs",
+    "psql": "rollcall.psql",
+    "migrate": "rollcall.migrate",
+    "nats-config": "rollcall.nats_config",
+    "test": "rollcall.test",
+    "bench": "rollcall.bench",
+    "version": "rollcall.version",
+}
+
+
+class Subcommand(Protocol):
+    """What such a module offers. EXAMPLES may be missing."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 trouble, 2 not understood."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = make_parser(words).parse_args(words)
+    subcommand = load(parsed.subcommand)
+    try:
+        return subcommand.run(parsed)
+    except Trouble as trouble:
+        print(f"rollcall: {trouble}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; and nothing may be flushed to them at the end.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+
+
+def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Knows all subcommands, but imports only the one meant where that can be seen."""
+    parser = argparse.ArgumentParser(
+        prog="rollcall", description=DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter
+    )
+    choices = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
+    meant = [words[0]] if words and words[0] in SUBCOMMANDS else SUBCOMMANDS
+    for name in meant:
+        subcommand = load(name)
+        subcommand.add_arguments(
+            choices.add_parser(
+                name,
+                help=subcommand.HELP,
+                description=subcommand.HELP,
+                epilog=getattr(subcommand, "EXAMPLES", None),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+        )
+    return parser
+
+
+def load(name: str) -> Subcommand:
+    return cast(Subcommand, import_module(SUBCOMMANDS[name]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Which port each server gets: the one asked for, or else the one it had, ours, or any free one."""
+
+import errno
+import socket
+import sys
+from collections.abc import Mapping
+
+from rollcall.trouble import Trouble
+
+LOOPBACK = "127.0.0.1"
+TAKEN = {errno.EADDRINUSE, errno.EACCES}
+
+
+class Ports:
+    """The ports of one start. `claims` must stay open for as long as they are used."""
+
+    def __init__(self, asked: Mapping[str, int], remembered: Mapping[str, int]) -> None:
+        self.claims: list[socket.socket] = []
+        self._asked = asked
+        self._remembered = remembered
+
+    def choose(
+        self, name: str, *, default: int = 0, variable: str = "", host: str = LOOPBACK
+    ) -> int:
+        """0, asked for or as default, is any free port. Raises Trouble where the one asked is taken."""
+        asked = self._asked.get(name)
+        if asked:
+            if not self._claim(host, asked):
+                raise Trouble(f"Port {asked} is taken, and {variable} asks for it.")
+            return asked
+        wished = default if asked is None else 0
+        for number in (self._remembered.get(name, 0), wished):
+            if number and self._claim(host, number):
+                return number
+        return self._any_free(host)
+
+    def _any_free(self, host: str) -> int:
+        while True:
+            with socket.create_server((host, 0)) as probe:
+                number = int(probe.getsockname()[1])
+            if self._claim(host, number):
+                return number
+
+    def _claim(self, host: str, number: int) -> bool:
+        """Whether it is free, and ours from now on: the server itself listens only moments later."""
+        try:
+            socket.create_server((host, number)).close()
+        except OSError as error:
+            if error.errno in TAKEN:
+                return False
+            raise Trouble(f"Nothing can listen on {host}: {error.strerror}.") from None
+        return sys.platform != "linux" or self._claim_among_rollcalls(number)
+
+    def _claim_among_rollcalls(self, number: int) -> bool:
+        """Of two starts at the same time one gets the abstract socket of this name."""
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0rollcall-port-{number}")
+        except OSError:
+            claim.close()
+            return False
+        self.claims.append(claim)
+        return True

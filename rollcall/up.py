@@ -1,0 +1,71 @@
+"""`rollcall up`: run the whole cloud here, or behind the terminal."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from migrations import migrate
+from rollcall.children import children
+from rollcall.cloud import Cloud
+from rollcall.limits import raise_open_files
+from rollcall.settings import read_settings
+from rollcall.state import State
+
+HELP = "Run everything: PostgreSQL, NATS, the API, the projections, the edges and the workers."
+EXAMPLES = """\
+examples:
+  rollcall up                          until Ctrl-C
+  rollcall up --detach                 come back once everything serves; `rollcall stop` stops it
+  ROLLCALL_HTTP_PORT=9000 rollcall up  on a port of your own
+  DATABASE_URL=… rollcall up           with your own PostgreSQL 15 to 18
+
+environment:
+  ROLLCALL_STATE                       the state directory; .run in the checkout
+  ROLLCALL_HTTP_PORT, ROLLCALL_MQTT_PORT, ROLLCALL_NATS_PORT, ROLLCALL_DEVICE_HTTP_PORT
+                                       8080, 1883, 4222, 8081; 0 is any free port
+  ROLLCALL_HTTP_HOST, ROLLCALL_MQTT_HOST
+                                       127.0.0.1; 0.0.0.0 lets other machines in
+  ROLLCALL_DEVICE_HTTP_URL             where devices are told to fetch firmware
+  ROLLCALL_DEVICE_MASTER_KEY           64 hex digits instead of a key of our own making
+  DATABASE_URL                         your own PostgreSQL
+  NATS_URL, NATS_AUTH_URL, ROLLCALL_ISSUER_SEED
+                                       your own NATS; see `rollcall nats-config`
+"""
+EDGES_MAX = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--detach", action="store_true", help="come back once everything serves, and leave it so"
+    )
+    parser.add_argument(
+        "--edges", type=edges, default=1, metavar="N", help="edge processes (%(default)s)"
+    )
+    parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+
+
+def edges(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= EDGES_MAX:
+        raise argparse.ArgumentTypeError(f"from 1 to {EDGES_MAX}")
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.detach:
+        return detach(["--edges", str(arguments.edges)])
+    settings = read_settings(os.environ)
+    raise_open_files()
+    terminal = Terminal(State(settings.state)) if arguments.detached else print
+    Cloud(
+        settings,
+        children(arguments.edges),
+        migrate=migrate,
+        say=say,
+        announce=say,
+        served=leave_terminal if arguments.detached else nothing,
+    ).run()
+    return 0
