@@ -53,7 +53,8 @@ class KeyPair:
 
     @property
     def public_key(self) -> str:
-        return _spell(bytes([ROLES[self._role] << 3]) + self._private.public_key().public_bytes_raw())
+        public = self._private.public_key().public_bytes_raw()
+        return _spell(bytes([ROLES[self._role] << 3]) + public)
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature."""

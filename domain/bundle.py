@@ -97,7 +97,7 @@ def _check_assets(binary: Binary, assets: Mapping[str, bytes]) -> None:
         found = hashlib.sha256(assets[asset.name]).hexdigest()
         if found != asset.sha256:
             raise AssetWrong(name=_shown(asset.name), wanted=asset.sha256, found=found)
-    for name in assets.keys() - {asset.name for asset in binary.assets}:
+    for name in sorted(assets.keys() - {asset.name for asset in binary.assets}):
         raise AssetUnasked(name=_shown(name))
 
 
@@ -144,7 +144,7 @@ def _entries(content: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             for entry in bundle.infolist():
-                if entry.is_dir():
+                if entry.filename.endswith("/"):  # a folder; is_dir() breaks on an empty name
                     continue
                 if entry.filename in unpacked:
                     raise BundleEntryRepeated(name=_shown(entry.filename))

@@ -20,6 +20,7 @@ BOOT = CHECKOUT / ".boot"
 STAMP = VENV / "rollcall.stamp"
 RUNTIME_LOCK = CHECKOUT / "requirements.lock"
 TEST_LOCK = CHECKOUT / "requirements.test.lock"
+LOCKS = (RUNTIME_LOCK, TEST_LOCK)
 BOOT_LOCK = CHECKOUT / "requirements.boot.lock"
 # These need the packages of the test lock, which holds everything of the runtime lock too.
 NEED_TEST_PACKAGES = ("test", "bench")
@@ -30,7 +31,9 @@ Python's venv and pip are needed (Debian: the package python3-venv), and the pac
 
 def main() -> NoReturn:
     arguments = sys.argv[1:]
-    lock = TEST_LOCK if arguments[:1] and arguments[0] in NEED_TEST_PACKAGES else RUNTIME_LOCK
+    for_tests = bool(arguments) and arguments[0] in NEED_TEST_PACKAGES
+    # Once made for tests, it stays so.
+    lock = TEST_LOCK if for_tests or len(stamps()) == len(LOCKS) else RUNTIME_LOCK
     if wanted_stamp(lock) not in stamps():
         try:
             make_venv(lock)
@@ -78,7 +81,7 @@ def make_venv(lock: Path) -> None:
         # The build backend came with the lock: our own package is installed without an index.
         own = ("--offline", "--no-deps", "--no-build-isolation", "-e", CHECKOUT)
         call(uv, "pip", "install", "-q", *python, *own, env=environment)
-        made = (RUNTIME_LOCK, TEST_LOCK) if lock == TEST_LOCK else (RUNTIME_LOCK,)
+        made = LOCKS if lock == TEST_LOCK else (RUNTIME_LOCK,)
         STAMP.write_text("\n".join(map(wanted_stamp, made)) + "\n")
 
 
@@ -91,10 +94,11 @@ def own_uv() -> str:
     base = base_python()
     install = ("install", "-q", "--require-hashes", "--only-binary", ":all:", "-r", BOOT_LOCK)
     # The first way is faster, the second needs no pip outside the new environment.
-    for options, pip in (
-        (["--without-pip"], [base, "-m", "pip", "--python", python]),
-        ([], [python, "-m", "pip"]),
-    ):
+    ways: tuple[tuple[list[str], list[str]], ...] = (
+        (["--without-pip"], [base, "-m", "pip", "--python", str(python)]),
+        ([], [str(python), "-m", "pip"]),
+    )
+    for options, pip in ways:
         shutil.rmtree(home, ignore_errors=True)
         made = subprocess.run([base, "-m", "venv", *options, home], capture_output=True)
         if made.returncode == 0:
@@ -138,7 +142,8 @@ def persist(*command: str | Path, env: dict[str, str]) -> None:
     """As `call`, again after a pause where it fails. Raises the last CalledProcessError."""
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            return call(*command, env=env)
+            call(*command, env=env)
+            return
         except subprocess.CalledProcessError:
             if attempt == ATTEMPTS_MAX:
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollcall.addresses import Addresses, device_http_name
+from rollcall.embedded.ports import LOOPBACK
 from rollcall.embedded.processes import spawn
 from rollcall.secret_keys import Secrets
 from rollcall.settings import Settings
@@ -45,18 +46,30 @@ class Surroundings:
     addresses: Addresses
     database: str
 
-    def nats_url(self, user: str, password: str) -> str:
-        return f"nats://{user}:{password}@127.0.0.1:{self.addresses.ports['nats']}"
+    @property
+    def nats_url(self) -> str:
+        return self.settings.nats_url or self._own_nats("edge", self.secrets.nats_edge)
+
+    @property
+    def nats_auth_url(self) -> str:
+        return self.settings.nats_auth_url or self._own_nats("auth", self.secrets.nats_auth)
+
+    @property
+    def issuer_seed(self) -> str:
+        return self.settings.issuer_seed or self.secrets.issuer_seed
+
+    def _own_nats(self, user: str, password: str) -> str:
+        return f"nats://{user}:{password}@{LOOPBACK}:{self.addresses.ports['nats']}"
 
     def environment(self, child: Child) -> dict[str, str]:
-        settings, secrets = self.settings, self.secrets
+        settings = self.settings
         told = {
             **settings.children_environment,
             "DATABASE_URL": self.database,
-            "NATS_URL": settings.nats_url or self.nats_url("edge", secrets.nats_edge),
-            "NATS_AUTH_URL": settings.nats_auth_url or self.nats_url("auth", secrets.nats_auth),
-            "ROLLCALL_ISSUER_SEED": settings.issuer_seed or secrets.issuer_seed,
-            "ROLLCALL_DEVICE_MASTER_KEY": settings.master_key or secrets.device_master_key,
+            "NATS_URL": self.nats_url,
+            "NATS_AUTH_URL": self.nats_auth_url,
+            "ROLLCALL_ISSUER_SEED": self.issuer_seed,
+            "ROLLCALL_DEVICE_MASTER_KEY": settings.master_key or self.secrets.device_master_key,
             "ROLLCALL_HTTP_HOST": settings.http_host,
             "ROLLCALL_HTTP_PORT": str(self.addresses.ports["http"]),
             "ROLLCALL_STATE": str(settings.state),

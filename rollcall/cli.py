@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "psql": "rollcall.psql",
     "migrate": "rollcall.migrate",
     "nats-config": "rollcall.nats_config",
+    "verify": "rollcall.verify",
     "test": "rollcall.test",
     "bench": "rollcall.bench",
     "version": "rollcall.version",
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         # Whoever read our output has seen enough; and nothing may be flushed to them at the end.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import psycopg
 
-from rollcall.addresses import Addresses, choose_addresses
+from rollcall.addresses import choose_addresses
 from rollcall.children import Child, ChildProgram, Surroundings
 from rollcall.embedded.nats import Nats, accounts
 from rollcall.embedded.postgres import Postgres
 from rollcall.embedded.processes import end, identify, unprivileged
-from rollcall.secret_keys import Secrets, admin_token_of, admit, secrets_of
+from rollcall.secret_keys import admin_token_of, admit, secrets_of
 from rollcall.settings import Settings
 from rollcall.state import Runtime, State
-from rollcall.supervisor import Supervisor
+from rollcall.supervisor import Program, Supervisor
 from rollcall.trouble import Trouble
 
 POSTGRES_VERSION_MIN = 15
@@ -28,8 +28,8 @@ CONNECT_TIMEOUT_S = 10
 class Cloud:
     """One start of everything.
 
-    `say` takes a sentence for the terminal at any time; `announce` takes, once everything serves,
-    where that is.
+    `say` takes a sentence for the terminal at any time. `announce` is called once, when everything
+    serves, with where that is.
     """
 
     settings: Settings
@@ -37,12 +37,11 @@ class Cloud:
     migrate: Callable[[str], object]
     say: Callable[[str], None]
     announce: Callable[[str], None]
-    _database: str | None = None
     _complete: bool = False
 
     def run(self) -> None:
         """Until a signal asks us to stop. Raises Trouble; nothing is left running either way."""
-        state, settings = State(self.settings.state), self.settings
+        settings, state = self.settings, State(self.settings.state)
         with ExitStack() as held:
             held.enter_context(state.own(None if settings.database_url else unprivileged()))
             if left := state.runtime():
@@ -53,48 +52,50 @@ class Cloud:
             for claim in addresses.claims:
                 held.enter_context(claim)
             state.remember_ports({**state.ports(), **addresses.ports})
+            postgres = Postgres(state.path, state.logs / "postgres.log")
+            database = settings.database_url or postgres.conninfo
+            around = Surroundings(settings, secrets_of(state), addresses, database)
+            token, is_new = admin_token_of(state)
             held.callback(state.forget_runtime)
             supervisor = Supervisor(
-                changed=lambda: state.remember_runtime(self._runtime(supervisor, addresses)),
+                changed=lambda: state.remember_runtime(self._runtime(supervisor, around)),
                 say=self.say,
             )
             held.callback(supervisor.stop)
-            new_token = self._start(supervisor, state, addresses)
+            self._start(supervisor, state, around, postgres, token)
             self._complete = True
             supervisor.changed()
-            own_database = None if settings.database_url else self._database
-            self.announce(announcement(state, addresses, own_database))
-            if new_token:
-                self.announce(f"This first start made the administrator's token: {new_token}")
+            self.announce(announcement(state, around, token if is_new else None))
             supervisor.keep_running()
 
-    def _start(self, supervisor: Supervisor, state: State, addresses: Addresses) -> str | None:
-        """Layer upon layer. Returns the administrator's token if it was made just now."""
-        settings, secrets = self.settings, secrets_of(state)
-        self._database = settings.database_url
-        if self._database is None:
-            postgres = Postgres(state.path, state.logs / "postgres.log")
-            self._database = postgres.conninfo
+    def _start(
+        self,
+        supervisor: Supervisor,
+        state: State,
+        around: Surroundings,
+        postgres: Program,
+        token: str,
+    ) -> None:
+        """Layer upon layer: what is started later needs what was started before."""
+        if self.settings.database_url is None:
             supervisor.start([postgres])
-        token, new = admin_token_of(state)
-        self._prepare_database(self._database, token)
-        if settings.nats_url is None:
-            supervisor.start([embedded_nats(settings, secrets, state, addresses)])
-        around = Surroundings(settings, secrets, addresses, self._database)
+        self._prepare_database(around.database, token)
+        if self.settings.nats_url is None:
+            supervisor.start([embedded_nats(state, around)])
         supervisor.start(
             [ChildProgram(child, state, around.environment(child)) for child in self.children]
         )
-        return token if new else None
 
     def _prepare_database(self, conninfo: str, token: str) -> None:
         try:
             check_version(conninfo)
             self.migrate(conninfo)
             admit(token, conninfo)
-        except psycopg.OperationalError as error:
-            raise Trouble(f"The database cannot be used: {error}") from None
+        except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+            raise Trouble(f"The database cannot be used: {error}") from error
 
-    def _runtime(self, supervisor: Supervisor, addresses: Addresses) -> Runtime:
+    def _runtime(self, supervisor: Supervisor, around: Surroundings) -> Runtime:
+        addresses = around.addresses
         return Runtime(
             supervisor=identify(os.getpid()),
             children=supervisor.identities,
@@ -104,7 +105,8 @@ class Cloud:
             device_http=addresses.device_http(),
             mqtt=addresses.mqtt,
             nats=addresses.nats,
-            database=self._database,
+            nats_url=around.nats_url,
+            database=around.database,
         )
 
 
@@ -119,16 +121,15 @@ def check_version(conninfo: str) -> None:
         )
 
 
-def embedded_nats(
-    settings: Settings, secrets: Secrets, state: State, addresses: Addresses
-) -> Nats:
+def embedded_nats(state: State, around: Surroundings) -> Nats:
+    secrets = around.secrets
     return Nats(
         state.path,
         state.logs / "nats.log",
-        ports={name: addresses.ports[name] for name in ("nats", "mqtt", "monitoring")},
-        mqtt_host=settings.mqtt_host,
+        ports={name: around.addresses.ports[name] for name in ("nats", "mqtt", "monitoring")},
+        mqtt_host=around.settings.mqtt_host,
         accounts=accounts(
-            issuer_seed=settings.issuer_seed or secrets.issuer_seed,
+            issuer_seed=around.issuer_seed,
             sys=secrets.nats_sys,
             auth=secrets.nats_auth,
             edge=secrets.nats_edge,
@@ -136,15 +137,17 @@ def embedded_nats(
     )
 
 
-def announcement(state: State, addresses: Addresses, database: str | None) -> str:
-    """Where everything listens, for the terminal."""
+def announcement(state: State, around: Surroundings, new_token: str | None) -> str:
+    """Where everything listens, for the terminal; and the token, the first time only."""
+    addresses, settings = around.addresses, around.settings
     rows = (
         ("HTTP", addresses.http),
         ("MQTT", addresses.mqtt or "at your own NATS"),
         ("NATS", addresses.nats or "your own, by NATS_URL"),
         ("firmware", addresses.device_http()),
-        ("database", database or "your own, by DATABASE_URL"),
+        ("database", "your own, by DATABASE_URL" if settings.database_url else around.database),
         ("state", str(state.path)),
         ("token", f"in {state.admin_token}"),
+        *([("", new_token)] if new_token else []),
     )
     return "\n".join(["Rollcall runs.", *(f"  {name:9} {value}" for name, value in rows)])

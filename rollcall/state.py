@@ -121,11 +121,12 @@ class State:
 
     def _admit(self, account: Account | None) -> None:
         if account is None:
-            return self.path.chmod(0o700)
+            self.path.chmod(0o700)
+            return
         os.chown(self.path, 0, account.gid)
         self.path.chmod(0o710)
-        tried = subprocess.run(["/bin/sh", "-c", 'cd "$0"', self.path], cwd="/",
-                               capture_output=True, **account.popen_options)  # fmt: skip
+        enter: list[str | Path] = ["/bin/sh", "-c", 'cd "$0"', self.path]
+        tried = subprocess.run(enter, cwd="/", capture_output=True, **account.popen_options)
         if tried.returncode != 0:
             raise Trouble(
                 f"PostgreSQL never runs as root but as {account.name}, who cannot reach the state "

@@ -1,4 +1,4 @@
-"""Keeps processes running: starts them, waits until they serve, starts again those that die, stops."""
+"""Keeps processes running: starts them, waits until they serve, starts those that die again."""
 
 import select
 import signal
@@ -131,10 +131,11 @@ class Supervisor:
         self._stopping = True
 
     def _tick(self) -> None:
-        """Look after everyone once, then sleep until something can have happened."""
+        """Look after everyone once; where nothing changed, sleep until something can have."""
         changes = [self._look_after(kept, time.monotonic()) for kept in self._all]
         if any(changes):
             self.changed()
+            return
         if time.monotonic() > self._rotate_at:
             for kept in self._all:
                 rotate(kept.program.log)
@@ -171,7 +172,8 @@ class Supervisor:
         pause_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** (kept.starts - 1))
         kept.ready = False
         kept.restart_at = now + pause_s
-        self.say(f"{kept.program.name} {ended(kept.process)}; starting it again in {pause_s:.1f} s.")
+        how = ended(kept.process)
+        self.say(f"{kept.program.name} {how}; starting it again in {pause_s:.1f} s.")
 
     def _start_again(self, kept: Kept) -> None:
         fresh = self._started(kept.program)

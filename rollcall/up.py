@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from functools import partial
 
 from migrations import migrate
 from rollcall.children import children
 from rollcall.cloud import Cloud
-from rollcall.limits import raise_open_files
+from rollcall.embedded.processes import raise_open_files_max
 from rollcall.settings import read_settings
 from rollcall.state import State
 
@@ -55,17 +55,47 @@ def edges(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.detach:
-        return detach(["--edges", str(arguments.edges)])
     settings = read_settings(os.environ)
-    raise_open_files()
-    terminal = Terminal(State(settings.state)) if arguments.detached else print
-    Cloud(
-        settings,
-        children(arguments.edges),
-        migrate=migrate,
-        say=say,
-        announce=say,
-        served=leave_terminal if arguments.detached else nothing,
-    ).run()
+    if arguments.detach:
+        return detach(State(settings.state), arguments.edges)
+    raise_open_files_max()
+    state = State(settings.state)
+    announce = partial(announce_and_leave, state) if arguments.detached else say
+    Cloud(settings, children(arguments.edges), migrate=migrate, say=say, announce=announce).run()
     return 0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def announce_and_leave(state: State, text: str) -> None:
+    """Say it to the terminal, and from then on speak to the log: the terminal's pipe is closed."""
+    say(text)
+    with (state.logs / "supervisor.log").open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+def detach(state: State, edges: int) -> int:
+    """Start a supervisor of its own session, and repeat what it says until it says no more."""
+    command = [sys.executable, "-m", "rollcall.cli", "up", "--detached", "--edges", str(edges)]
+    supervisor = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    )
+    assert supervisor.stdout is not None
+    try:
+        for line in supervisor.stdout:
+            print(line, end="", flush=True)
+    except KeyboardInterrupt:
+        supervisor.send_signal(signal.SIGTERM)
+        return supervisor.wait()
+    runtime = state.runtime()
+    if runtime and runtime.ready and runtime.supervisor.pid == supervisor.pid:
+        return 0
+    return supervisor.wait() or 1

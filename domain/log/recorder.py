@@ -106,9 +106,9 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
     ) -> Sequence[int] | None:
         """Append events of one or more streams, all or none; returns their positions.
 
-        `guard` makes the append depend on the rest of the log; `alongside` is called with a cursor of
-        the same transaction. Raises IntegrityError if a stream has moved on, MovedOn if the guard
-        found something.
+        `guard` makes the append depend on the rest of the log; `alongside` is called with a cursor
+        of the same transaction. Raises IntegrityError if a stream has moved on, MovedOn if the
+        guard found something.
         """
         alongside: Alongside | None = kwargs.get("alongside")
         if alongside is not None:

@@ -33,10 +33,14 @@ accounts {{
     jetstream: enabled
     users: [ {{ user: edge, password: "{edge}" }} ]
     imports: [
-      {{ stream: {{ account: SYS, subject: "$SYS.ACCOUNT.FLEET.CONNECT" }}, to: "presence.connect" }}
-      {{ stream: {{ account: SYS, subject: "$SYS.ACCOUNT.FLEET.DISCONNECT" }}, to: "presence.disconnect" }}
-      {{ service: {{ account: SYS, subject: "$SYS.REQ.ACCOUNT.FLEET.CONNZ" }}, to: "presence.connz" }}
-      {{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.*.KICK" }}, to: "presence.kick.*" }}
+      {{ stream: {{ account: SYS, subject: "$SYS.ACCOUNT.FLEET.CONNECT" }}
+        to: "presence.connect" }}
+      {{ stream: {{ account: SYS, subject: "$SYS.ACCOUNT.FLEET.DISCONNECT" }}
+        to: "presence.disconnect" }}
+      {{ service: {{ account: SYS, subject: "$SYS.REQ.ACCOUNT.FLEET.CONNZ" }}
+        to: "presence.connz" }}
+      {{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.*.KICK" }}
+        to: "presence.kick.*" }}
     ]
   }}
 }}
@@ -55,7 +59,12 @@ max_payload: 1MB            # batches between our own processes; the edge bounds
 max_subscriptions: 256      # of one connection; a device needs a handful
 max_connections: 131072
 write_deadline: "10s"       # a device that reads slower than this is let go
-jetstream {{ store_dir: "{store}", max_memory_store: 256MB, max_file_store: 16GB, sync_interval: "2m" }}
+jetstream {{
+  store_dir: "{store}"
+  max_memory_store: 256MB
+  max_file_store: 16GB
+  sync_interval: "2m"       # a killed server loses nothing, only a power cut could
+}}
 mqtt {{ listen: "{mqtt_host}:{mqtt}" }}
 """
 

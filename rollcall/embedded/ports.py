@@ -22,7 +22,7 @@ class Ports:
     def choose(
         self, name: str, *, default: int = 0, variable: str = "", host: str = LOOPBACK
     ) -> int:
-        """0, asked for or as default, is any free port. Raises Trouble where the one asked is taken."""
+        """0 is any free port. Raises Trouble where the one asked for is taken."""
         asked = self._asked.get(name)
         if asked:
             if not self._claim(host, asked):
@@ -42,7 +42,7 @@ class Ports:
                 return number
 
     def _claim(self, host: str, number: int) -> bool:
-        """Whether it is free, and ours from now on: the server itself listens only moments later."""
+        """Whether it is free, and from now on ours: its server listens only moments later."""
         try:
             socket.create_server((host, number)).close()
         except OSError as error:

@@ -21,6 +21,14 @@ SOCKET_NAME = ".s.PGSQL.5432"
 STALE_TIMEOUT_S = 15.0  # until the last process of a killed server is gone
 CONNECT_TIMEOUT_S = 2
 
+INITDB_OPTIONS = (
+    f"--username={USER}",
+    "--auth=trust",  # the socket's folder lets in nobody but us
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--locale=C.UTF-8",
+    "--no-instructions",
+)
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -68,7 +76,7 @@ class Postgres:
         self._check_version()
         own_folder(self._socket, self._account)
         self._clear_what_a_killed_server_left()
-        options = [part for key, value in self._settings.items() for part in ("-c", f"{key}={value}")]
+        options = [f"--{key}={value}" for key, value in self._settings.items()]
         return spawn(
             [installation / "bin" / "postgres", "-D", self._cluster, "-k", self._socket, *options],
             log=self.log,
@@ -97,13 +105,15 @@ class Postgres:
         partial = self._home / "postgres.partial"
         shutil.rmtree(partial, ignore_errors=True)
         own_folder(partial, self._account)
+        unsafe = ["--no-sync"] if self._settings.get("fsync") == "off" else []
         made = subprocess.run(
-            [installation / "bin" / "initdb", "-D", partial, "-U", USER, "--auth=trust", "-E", "UTF8",
-             "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions",
-             *(["--no-sync"] if self._settings.get("fsync") == "off" else [])],
-            capture_output=True, text=True, env=plain_environment(), cwd="/",
+            [installation / "bin" / "initdb", "-D", partial, *INITDB_OPTIONS, *unsafe],
+            capture_output=True,
+            text=True,
+            env=plain_environment(),
+            cwd="/",
             **(self._account.popen_options if self._account else {}),
-        )  # fmt: skip
+        )
         if made.returncode != 0:
             raise Trouble(f"PostgreSQL could not be set up in {partial}:\n{made.stderr.strip()}")
         partial.rename(self._cluster)

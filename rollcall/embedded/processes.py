@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rollcall.trouble import Trouble
 PR_SET_PDEATHSIG = 1
 LEFTOVERS_TIMEOUT_S = 15.0
 POLL_S = 0.02
+OPEN_FILES = 1 << 17
 
 
 class Account(NamedTuple):
@@ -74,7 +76,7 @@ def spawn(
             env=environment,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=die_with_parent(death_signal),
+            preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509, it takes no lock
             **(account.popen_options if account else {}),
         )
 
@@ -92,6 +94,13 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+def raise_open_files_max() -> None:
+    """Each connection is an open file: take as many as we may have, for us and our children."""
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if allowed == resource.RLIM_INFINITY else min(OPEN_FILES, allowed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, allowed))
 
 
 def identify(pid: int) -> Identity:
