@@ -20,6 +20,7 @@ CREATE TABLE fleet.product (
     attempts_max    integer NOT NULL,
     retired         boolean NOT NULL,
     default_version integer,
+    group_versions  jsonb   NOT NULL, -- what is released to which group: key to version
     created_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
     facts_position  bigint  NOT NULL  -- of the last event that changed what edges must know
@@ -65,7 +66,7 @@ CREATE INDEX ON fleet.firmware (facts_position);
 -- Devices that targeting cannot tell apart share a cohort. Targets are computed from cohorts, by the
 -- one rule in Python, never stored: a release changes a million targets and no row here.
 CREATE TABLE fleet.cohort (
-    cohort_id      integer PRIMARY KEY,
+    cohort_id      bigint PRIMARY KEY,  -- a hash of what follows: the same in every rebuild
     product_id     integer NOT NULL,
     standing       text    NOT NULL,
     groups         text[]  NOT NULL,
@@ -78,13 +79,14 @@ CREATE TABLE fleet.device (
     device_id           text COLLATE "C" PRIMARY KEY,
     -- what people intend
     product_id          integer,          -- the product it is in, quarantined in, or denied by
-    cohort_id           integer,          -- NULL exactly if product_id is
+    cohort_id           bigint,           -- NULL exactly if product_id is
     forced              boolean NOT NULL DEFAULT false,
     stuck_version       integer,
     removed_from        integer[] NOT NULL DEFAULT '{}',
     name                text COLLATE "C" NOT NULL DEFAULT '',
     notes               text NOT NULL DEFAULT '',
     entered_at          timestamptz,      -- when it came into the product
+    billed_in           integer,          -- the product that billing started for last
     billed_since        timestamptz,
     -- what it said at its last handshake
     firmware_product_id integer,
@@ -96,12 +98,14 @@ CREATE TABLE fleet.device (
     reset_reason        text NOT NULL DEFAULT '',
     updates_enabled     boolean NOT NULL DEFAULT true,
     told                text,             -- what it was told then
+    told_version        integer,          -- its target then
+    told_product_id     integer,          -- the product it was answered for
     told_position       bigint,           -- the DeviceHandshook event
     online              boolean NOT NULL DEFAULT false,
     last_handshake_at   timestamptz,
     last_heard_at       timestamptz,
     last_ip             text NOT NULL DEFAULT '',
-    -- the update it was last seen to try
+    -- the update it was last seen to try, of product told_product_id
     update_state        text,             -- started, delivered, confirmed, failed, stuck
     update_version      integer,
     update_attempt      integer,
@@ -117,15 +121,19 @@ CREATE INDEX ON fleet.device (product_id, running, device_id);
 CREATE INDEX ON fleet.device (cohort_id, device_id);
 
 -- How many devices of a cohort are in which state: what the overview, the firmware list and the impact
--- preview count from, whatever the size of the fleet.
+-- preview count from, whatever the size of the fleet. What a device was told, and tried, counts where
+-- it was told by the product it is in now.
 CREATE TABLE fleet.tally (
-    product_id   integer NOT NULL,
-    cohort_id    integer NOT NULL,
-    running      integer,
-    online       boolean NOT NULL,
-    update_state text,
-    told         text,
-    devices      bigint NOT NULL,
-    UNIQUE NULLS NOT DISTINCT (product_id, cohort_id, running, online, update_state, told)
+    product_id     integer NOT NULL,
+    cohort_id      bigint  NOT NULL,
+    running        integer,
+    online         boolean NOT NULL,
+    update_state   text,
+    update_version integer,
+    told           text,
+    told_version   integer,
+    devices        bigint  NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (product_id, cohort_id, running, online, update_state, update_version,
+                               told, told_version)
 );
 RESET ROLE;

@@ -1,6 +1,5 @@
 """Where everything of one start listens, and how others reach it."""
 
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,13 +11,12 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True)
 class Addresses:
-    """Ports by name. The claims keep other Rollcalls off them, for as long as they are open."""
+    """Ports by name, and the addresses they make."""
 
     ports: Mapping[str, int]
     http_host: str
     mqtt_host: str
     nats_is_ours: bool
-    claims: list[socket.socket]
 
     @property
     def http(self) -> str:
@@ -38,7 +36,7 @@ class Addresses:
 
 
 def choose_addresses(
-    settings: Settings, remembered: Mapping[str, int], edges: int, say: Callable[[str], None]
+    settings: Settings, ports: Ports, edges: int, say: Callable[[str], None]
 ) -> Addresses:
     """Raises Trouble where a port that was asked for is taken."""
     ours = settings.nats_url is None
@@ -47,7 +45,7 @@ def choose_addresses(
         "device_http": settings.http_host,
         **({"mqtt": settings.mqtt_host, "nats": LOOPBACK} if ours else {}),
     }
-    ports, chosen = Ports(settings.ports, remembered), {}
+    chosen = {}
     for wish in WISHES:
         if wish.name not in hosts:
             continue
@@ -55,13 +53,13 @@ def choose_addresses(
             wish.name, default=wish.default, variable=wish.variable, host=hosts[wish.name]
         )
         if wish.name not in settings.ports and number != wish.default:
-            say(f"Port {wish.default} is taken or was: {wish.name} uses {number}.")
+            say(f"Port {wish.default} is or was taken: {wish.name} uses {number}.")
         chosen[wish.name] = number
     for edge in range(1, edges):
         name = device_http_name(edge)
         chosen[name] = ports.choose(name, host=settings.http_host)
     chosen["monitoring"] = ports.choose("monitoring")
-    return Addresses(chosen, settings.http_host, settings.mqtt_host, ours, ports.claims)
+    return Addresses(chosen, settings.http_host, settings.mqtt_host, ours)
 
 
 def device_http_name(edge: int) -> str:

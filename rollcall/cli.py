@@ -20,16 +20,20 @@ SUBCOMMANDS = {
     "logs": "rollcall.logs",
     "psql": "rollcall.psql",
     "migrate": "rollcall.migrate",
-    "nats-config": "rollcall.nats_config",
     "verify": "rollcall.verify",
+    "nats-config": "rollcall.nats_config",
     "test": "rollcall.test",
     "bench": "rollcall.bench",
     "version": "rollcall.version",
 }
 
 
+INTERRUPTED = 130  # as shells say it
+HELP_WORDS = (["-h"], ["--help"])
+
+
 class Subcommand(Protocol):
-    """What such a module offers. EXAMPLES may be missing."""
+    """What such a module offers. It may have EXAMPLES, and HANDS_ON if all words are another's."""
 
     HELP: str
 
@@ -47,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Trouble as trouble:
         print(f"rollcall: {trouble}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"rollcall: {error.filename}: {error.strerror}. Whose is it?", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; and nothing may be flushed to them at the end.
         sys.stdout = None
@@ -62,6 +71,8 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     meant = [words[0]] if words and words[0] in SUBCOMMANDS else SUBCOMMANDS
     for name in meant:
         subcommand = load(name)
+        # No option of another program is taken for one of ours; but --help is for both.
+        all_handed_on = getattr(subcommand, "HANDS_ON", False) and words[1:] not in HELP_WORDS
         subcommand.add_arguments(
             choices.add_parser(
                 name,
@@ -69,6 +80,8 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
                 description=subcommand.HELP,
                 epilog=getattr(subcommand, "EXAMPLES", None),
                 formatter_class=argparse.RawDescriptionHelpFormatter,
+                prefix_chars="\0" if all_handed_on else "-",
+                add_help=not all_handed_on,
             )
         )
     return parser

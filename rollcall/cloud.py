@@ -3,25 +3,20 @@
 import os
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-
-import psycopg
 
 from rollcall.addresses import choose_addresses
 from rollcall.children import Child, ChildProgram, Surroundings
+from rollcall.database import bring_up_to_date
 from rollcall.embedded.nats import Nats, accounts
+from rollcall.embedded.ports import Ports
 from rollcall.embedded.postgres import Postgres
 from rollcall.embedded.processes import end, identify, unprivileged
 from rollcall.secret_keys import admin_token_of, admit, secrets_of
 from rollcall.settings import Settings
 from rollcall.state import Runtime, State
 from rollcall.supervisor import Program, Supervisor
-from rollcall.trouble import Trouble
-
-POSTGRES_VERSION_MIN = 15
-POSTGRES_VERSION_MAX = 18
-CONNECT_TIMEOUT_S = 10
 
 
 @dataclass
@@ -34,7 +29,6 @@ class Cloud:
 
     settings: Settings
     children: Sequence[Child]
-    migrate: Callable[[str], object]
     say: Callable[[str], None]
     announce: Callable[[str], None]
     _complete: bool = False
@@ -48,9 +42,8 @@ class Cloud:
                 # A killed supervisor's children die by themselves on Linux, but not in an instant.
                 end(left.children, signals={Postgres.name: signal.SIGINT})
             edges = sum(child.edge is not None for child in self.children)
-            addresses = choose_addresses(settings, state.ports(), edges, self.say)
-            for claim in addresses.claims:
-                held.enter_context(claim)
+            ports = held.enter_context(closing(Ports(settings.ports, state.ports())))
+            addresses = choose_addresses(settings, ports, edges, self.say)
             state.remember_ports({**state.ports(), **addresses.ports})
             postgres = Postgres(state.path, state.logs / "postgres.log")
             database = settings.database_url or postgres.conninfo
@@ -60,6 +53,7 @@ class Cloud:
             supervisor = Supervisor(
                 changed=lambda: state.remember_runtime(self._runtime(supervisor, around)),
                 say=self.say,
+                logs=state.logs,
             )
             held.callback(supervisor.stop)
             self._start(supervisor, state, around, postgres, token)
@@ -79,20 +73,13 @@ class Cloud:
         """Layer upon layer: what is started later needs what was started before."""
         if self.settings.database_url is None:
             supervisor.start([postgres])
-        self._prepare_database(around.database, token)
+        bring_up_to_date(around.database)
+        admit(token, around.database)
         if self.settings.nats_url is None:
             supervisor.start([embedded_nats(state, around)])
         supervisor.start(
             [ChildProgram(child, state, around.environment(child)) for child in self.children]
         )
-
-    def _prepare_database(self, conninfo: str, token: str) -> None:
-        try:
-            check_version(conninfo)
-            self.migrate(conninfo)
-            admit(token, conninfo)
-        except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-            raise Trouble(f"The database cannot be used: {error}") from error
 
     def _runtime(self, supervisor: Supervisor, around: Surroundings) -> Runtime:
         addresses = around.addresses
@@ -107,17 +94,6 @@ class Cloud:
             nats=addresses.nats,
             nats_url=around.nats_url,
             database=around.database,
-        )
-
-
-def check_version(conninfo: str) -> None:
-    """Raises Trouble where the server is of a version that we do not know."""
-    with psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-        found = connection.info.server_version // 10_000
-    if not POSTGRES_VERSION_MIN <= found <= POSTGRES_VERSION_MAX:
-        raise Trouble(
-            f"DATABASE_URL leads to a PostgreSQL {found}; Rollcall runs on "
-            f"{POSTGRES_VERSION_MIN} to {POSTGRES_VERSION_MAX}."
         )
 
 

@@ -3,11 +3,7 @@
 import argparse
 import os
 
-import psycopg
-
-from migrations import migrate
-from rollcall.database import conninfo_in_use
-from rollcall.trouble import Trouble
+from rollcall.database import bring_up_to_date, conninfo_in_use
 
 HELP = "Apply the migrations that the database has not seen. `rollcall up` does it by itself."
 
@@ -17,9 +13,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    try:
-        applied = migrate(conninfo_in_use(os.environ))
-    except psycopg.OperationalError as error:
-        raise Trouble(f"The database cannot be used: {error}") from None
+    applied = bring_up_to_date(conninfo_in_use(os.environ))
     print("\n".join(applied) if applied else "Nothing to apply.")
     return 0

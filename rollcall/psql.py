@@ -7,6 +7,7 @@ from rollcall.database import conninfo_in_use
 from rollcall.embedded.binaries import postgres_installation
 
 HELP = "Open psql on the database; what follows is handed on to psql."
+HANDS_ON = True
 EXAMPLES = """\
 examples:
   rollcall psql

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -66,6 +67,7 @@ class Supervisor:
 
     changed: Callable[[], None]
     say: Callable[[str], None]
+    logs: Path
     _layers: list[list[Kept]] = field(default_factory=list)
     _stopping: bool = False
     _rotate_at: float = 0.0
@@ -94,7 +96,6 @@ class Supervisor:
         layer: list[Kept] = []
         self._layers.append(layer)
         for program in programs:
-            rotate(program.log)
             layer.append(self._started(program))
         self.changed()
         end = time.monotonic() + timeout_s
@@ -137,8 +138,8 @@ class Supervisor:
             self.changed()
             return
         if time.monotonic() > self._rotate_at:
-            for kept in self._all:
-                rotate(kept.program.log)
+            for log in self.logs.glob("*.log"):
+                rotate(log)
             self._rotate_at = time.monotonic() + ROTATE_EVERY_S
         select.select([self._wakeup], [], [], self._pause_s())
         with suppress(BlockingIOError):
@@ -173,7 +174,8 @@ class Supervisor:
         kept.ready = False
         kept.restart_at = now + pause_s
         how = ended(kept.process)
-        self.say(f"{kept.program.name} {how}; starting it again in {pause_s:.1f} s.")
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        self.say(f"{when} {kept.program.name} {how}; starting it again in {pause_s:.1f} s.")
 
     def _start_again(self, kept: Kept) -> None:
         fresh = self._started(kept.program)

@@ -7,6 +7,7 @@ import sys
 from rollcall.state import CHECKOUT
 
 HELP = "Run ruff, mypy and pytest; what follows is handed on to pytest."
+HANDS_ON = True
 EXAMPLES = """\
 examples:
   ./run test

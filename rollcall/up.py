@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import partial
 
-from migrations import migrate
 from rollcall.children import children
 from rollcall.cloud import Cloud
 from rollcall.embedded.processes import raise_open_files_max
@@ -35,6 +35,7 @@ environment:
                                        your own NATS; see `rollcall nats-config`
 """
 EDGES_MAX = 64
+DETACHED = (sys.executable, "-m", "rollcall.cli", "up", "--detached")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +58,11 @@ def edges(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     if arguments.detach:
-        return detach(State(settings.state), arguments.edges)
+        return detach(State(settings.state), [*DETACHED, "--edges", str(arguments.edges)])
     raise_open_files_max()
     state = State(settings.state)
     announce = partial(announce_and_leave, state) if arguments.detached else say
-    Cloud(settings, children(arguments.edges), migrate=migrate, say=say, announce=announce).run()
+    Cloud(settings, children(arguments.edges), say=say, announce=announce).run()
     return 0
 
 
@@ -77,9 +78,8 @@ def announce_and_leave(state: State, text: str) -> None:
         os.dup2(log.fileno(), sys.stderr.fileno())
 
 
-def detach(state: State, edges: int) -> int:
-    """Start a supervisor of its own session, and repeat what it says until it says no more."""
-    command = [sys.executable, "-m", "rollcall.cli", "up", "--detached", "--edges", str(edges)]
+def detach(state: State, command: Sequence[str]) -> int:
+    """Start a supervisor in a session of its own, and repeat what it says until it says no more."""
     supervisor = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -86,11 +86,11 @@ class Cloud:
             assert time.monotonic() < end, self.output.read_text()
             time.sleep(POLL_S)
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`rollcall` with these words, on this state directory."""
         return subprocess.run(
             [*self._python, "-m", "rollcall.cli", *words],
-            env=self.environment,
+            env={**self.environment, **environment},
             **(self._account.popen_options if self._account else {}),
             cwd=CHECKOUT,
             capture_output=True,
@@ -124,6 +124,8 @@ class Cloud:
         for victim in victims:
             os.kill(victim.pid, signal.SIGKILL)
         assert wait_until_gone(victims, STOP_TIMEOUT_S)
+        if self._supervisor is not None and self._supervisor.pid in {v.pid for v in victims}:
+            self._supervisor.wait(STOP_TIMEOUT_S)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +87,8 @@ def nats_server() -> Iterator[NatsServer]:
     """A fresh embedded NATS with JetStream, MQTT, and an account issuer of its own."""
     seed = KeyPair.new("A").seed
     passwords = {user: secrets.token_hex(8) for user in ("sys", "auth", "edge")}
-    chooser = Ports({}, {})
-    ports = {name: chooser.choose(name) for name in ("nats", "mqtt", "monitoring")}
-    with state_folder() as folder:
+    with state_folder() as folder, closing(Ports({}, {})) as chooser:
+        ports = {name: chooser.choose(name) for name in ("nats", "mqtt", "monitoring")}
         server = Nats(
             folder,
             folder / "nats.log",
@@ -107,8 +106,6 @@ def nats_server() -> Iterator[NatsServer]:
                 mqtt_port=ports["mqtt"],
                 monitoring_url=server.monitoring_url,
             )
-    for claim in chooser.claims:
-        claim.close()
 
 
 @contextmanager

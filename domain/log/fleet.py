@@ -117,11 +117,21 @@ class Fleet(Application[str]):
         Raises Refused if a rule says no, HistoryMovedOn if the guard finds that the command was
         decided on facts that have changed, Contended if others kept writing to the stream first.
         """
+        return self.execute_all([command], provenance, guard=guard)
+
+    def execute_all(
+        self, commands: Sequence[Command], provenance: Provenance, *, guard: Guard | None = None
+    ) -> Outcome:
+        """Carry out commands to one stream, each after the others: all of them or none.
+
+        Raises as `execute` does.
+        """
+        stream = commands[0].stream
         for attempt in range(ATTEMPTS_MAX):
-            loaded = self.load(command.stream)
+            loaded = self.load(stream)
             if provenance.command in loaded.commands:
-                return self._outcome_of(command.stream, provenance.command)
-            events = decider_for(command).decide(loaded.state, command)
+                return self._outcome_of(stream, provenance.command)
+            events = decide_all(loaded.state, commands)
             if not events:
                 return Outcome((), None)
             try:
@@ -183,6 +193,18 @@ class Fleet(Application[str]):
     def close(self) -> None:
         self.recorder.close()
         super().close()
+
+
+def decide_all(state: Any, commands: Sequence[Command]) -> list[Event]:
+    """The events of commands to one stream in this state, each decided after the others' events."""
+    events: list[Event] = []
+    for command in commands:
+        decider = decider_for(command)
+        decided = decider.decide(state, command)
+        for event in decided:
+            state = decider.evolve(state, event)
+        events.extend(decided)
+    return events
 
 
 def as_app_role(options: object) -> str:

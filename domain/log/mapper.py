@@ -115,12 +115,12 @@ class RecordedMapper(Mapper[str]):
         recorded_at: datetime | None = None,
     ) -> Recorded:
         """One row of the log. Raises UnknownEvent or UnreadableEvent, naming its place."""
+        decode = self._decode.get(topic)
+        if decode is None and topic not in self._upcasters:
+            raise UnknownEvent(f"{stream}/{stream_version}: no event is named {topic}")
         try:
-            decode = self._decode.get(topic)
             stored = decode(state) if decode else self._read_older(topic, state)
-        except KeyError:
-            raise UnknownEvent(f"{stream}/{stream_version}: no event is named {topic}") from None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
             raise UnreadableEvent(f"{stream}/{stream_version} {topic}: {error}") from error
         provenance = Provenance(
             stored.actor, stored.origin, stored.request, stored.cause, stored.command
@@ -129,8 +129,12 @@ class RecordedMapper(Mapper[str]):
 
     def event(self, topic: str, state: bytes) -> Event:
         """Just the event of a stored row, for readers that need nothing else of it."""
+        return self.stored(topic, state).event
+
+    def stored(self, topic: str, state: bytes) -> Stored[Event]:
+        """The event and its provenance, for readers in a hurry: a bad row raises whatever it may."""
         decode = self._decode.get(topic)
-        return (decode(state) if decode else self._read_older(topic, state)).event
+        return decode(state) if decode else self._read_older(topic, state)
 
     def _read_older(self, topic: str, state: bytes) -> Stored[Event]:
         stored = msgspec.json.decode(state, type=StoredAnyhow)

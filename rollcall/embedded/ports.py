@@ -12,10 +12,10 @@ TAKEN = {errno.EADDRINUSE, errno.EACCES}
 
 
 class Ports:
-    """The ports of one start. `claims` must stay open for as long as they are used."""
+    """The ports of one start. Not to be closed before everything that uses them has ended."""
 
     def __init__(self, asked: Mapping[str, int], remembered: Mapping[str, int]) -> None:
-        self.claims: list[socket.socket] = []
+        self._claims: list[socket.socket] = []
         self._asked = asked
         self._remembered = remembered
 
@@ -33,6 +33,11 @@ class Ports:
             if number and self._claim(host, number):
                 return number
         return self._any_free(host)
+
+    def close(self) -> None:
+        """Let other Rollcalls have them."""
+        for claim in self._claims:
+            claim.close()
 
     def _any_free(self, host: str) -> int:
         while True:
@@ -59,5 +64,5 @@ class Ports:
         except OSError:
             claim.close()
             return False
-        self.claims.append(claim)
+        self._claims.append(claim)
         return True

@@ -17,7 +17,7 @@ from msgspec import Struct
 from rollcall.trouble import Trouble
 
 PR_SET_PDEATHSIG = 1
-LEFTOVERS_TIMEOUT_S = 15.0
+LEFTOVERS_TIMEOUT_S = 10.0
 POLL_S = 0.02
 OPEN_FILES = 1 << 17
 

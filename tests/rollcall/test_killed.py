@@ -19,7 +19,8 @@ GONE_TIMEOUT_S = 30.0
 def written(cloud: Cloud) -> Cloud:
     """A cloud whose database was told something."""
     with psycopg.connect(cloud.status["database"]) as connection:
-        connection.execute("CREATE TABLE told (what text)")
+        connection.execute("CREATE TABLE IF NOT EXISTS told (what text)")
+        connection.execute("TRUNCATE told")
         connection.execute("INSERT INTO told VALUES ('remember me')")
     return cloud
 
@@ -76,7 +77,7 @@ def test_everything_killed_at_once_starts_again(written: Cloud) -> None:
 
 @pytest.mark.asyncio
 async def test_a_killed_nats_still_has_its_messages(cloud: Cloud) -> None:
-    url = nats_url(cloud)
+    url = str(cloud.status["nats_url"])
     connection = await nats.connect(url)
     stream = connection.jetstream()
     await stream.add_stream(name="KEPT", subjects=["kept.>"])
@@ -142,7 +143,3 @@ def wait_until_zombie(pid: int) -> None:
     while identify(pid).started:
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def nats_url(cloud: Cloud) -> str:
-    return str(cloud.status["nats_url"])

@@ -3,11 +3,15 @@ import socket
 import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from hashlib import sha256
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from rollcall.logs import LOG_BYTES_MAX
 from tests.cloud import Cloud
 
 
@@ -46,8 +50,10 @@ def test_nobody_else_can_read_the_secrets(cloud: Cloud) -> None:
 
 
 def test_the_first_start_alone_shows_the_token_of_which_the_database_knows_the_hash(
-    cloud: Cloud,
+    make_cloud: Callable[..., Cloud],
 ) -> None:
+    cloud = make_cloud()
+    cloud.start()
     token = cloud.status["admin_token"]
     assert token in cloud.output.read_text()
     with psycopg.connect(cloud.status["database"]) as connection:
@@ -120,14 +126,10 @@ def test_a_taken_port_that_nobody_asked_for_is_replaced_and_said(
     make_cloud: Callable[..., Cloud],
 ) -> None:
     cloud = make_cloud(ROLLCALL_HTTP_PORT="")
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with pytest.MonkeyPatch.context():
-            try:
-                taken.bind(("127.0.0.1", 8080))
-                taken.listen()
-            except OSError:
-                pass  # then somebody else has it, which serves as well
+    with ExitStack() as held:
+        # Where the bind fails, somebody else has it, which serves as well.
+        with suppress(OSError):
+            held.enter_context(socket.create_server(("127.0.0.1", 8080)))
         cloud.start()
 
     assert cloud.status["ports"]["http"] != 8080
@@ -136,9 +138,7 @@ def test_a_taken_port_that_nobody_asked_for_is_replaced_and_said(
 
 @pytest.mark.parametrize("number", ["http", "-1", "65536"])
 def test_what_is_no_port_is_refused_by_name(cloud: Cloud, number: str) -> None:
-    cloud.environment["ROLLCALL_HTTP_PORT"] = number
-
-    refused = cloud.run("up")
+    refused = cloud.run("up", ROLLCALL_HTTP_PORT=number)
 
     assert refused.returncode == 1
     assert f"ROLLCALL_HTTP_PORT is '{number}'" in refused.stderr
@@ -181,6 +181,33 @@ def test_nats_alone_is_not_enough(make_cloud: Callable[..., Cloud]) -> None:
 
     with pytest.raises(AssertionError, match="NATS_AUTH_URL and ROLLCALL_ISSUER_SEED must be set"):
         cloud.start()
+
+
+def test_a_state_directory_may_have_a_long_name(make_cloud: Callable[..., Cloud]) -> None:
+    """A socket's path may not, so it is then elsewhere, for our eyes only."""
+    cloud = make_cloud(name="long" * 30)
+    cloud.start()
+    conninfo = conninfo_to_dict(cloud.status["database"])
+
+    socket_folder = Path(str(conninfo["host"]))
+
+    assert socket_folder.parent == Path("/tmp")
+    assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
+    cloud.stop()
+    socket_folder.rmdir()
+
+
+def test_a_log_that_is_too_long_moves_aside(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud()
+    cloud.start()
+    cloud.stop()
+    log = cloud.state.logs / "api.log"
+    log.write_bytes(b"x" * (LOG_BYTES_MAX + 1))
+
+    cloud.start()
+
+    assert log.stat().st_size == 0
+    assert log.with_name("api.log.old").stat().st_size == LOG_BYTES_MAX + 1
 
 
 def test_logs_shows_what_a_process_wrote(cloud: Cloud) -> None:

@@ -1,0 +1,142 @@
+"""Reading and writing rows, as the application's role: never events, those go through the log."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar, cast
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import class_row, scalar_row
+from psycopg_pool import AsyncConnectionPool
+
+from domain.log.fleet import as_app_role
+
+READ_CONNECTIONS_MAX = 16
+WRITE_CONNECTIONS_MAX = 8
+STATEMENT_TIMEOUT_S = 20
+CONNECTION_WAIT_S = 5.0
+CONNECT_TIMEOUT_S = 5
+
+# What no event has recorded yet is position 0.
+POSITIONS = """
+    SELECT coalesce((SELECT max(notification_id) FROM fleet.tracking), 0) AS fleet,
+           coalesce((SELECT max(notification_id) FROM history.tracking), 0) AS history
+"""
+HEAD = "SELECT coalesce(max(notification_id), 0) FROM log.fleet_events"
+
+T = TypeVar("T")
+Params = Sequence[object] | Mapping[str, object]
+
+
+class Rows:
+    """A connection that gives rows as the structs of those who ask."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self.connection = connection
+
+    async def all(self, kind: type[T], query: str, params: Params = ()) -> list[T]:
+        cursor = self.connection.cursor(row_factory=class_row(kind))
+        await cursor.execute(cast("LiteralString", query), params)
+        return await cursor.fetchall()
+
+    async def one(self, kind: type[T], query: str, params: Params = ()) -> T | None:
+        cursor = self.connection.cursor(row_factory=class_row(kind))
+        await cursor.execute(cast("LiteralString", query), params)
+        return await cursor.fetchone()
+
+    async def value(self, query: str, params: Params = ()) -> Any:
+        """The only column of the first row, None if there is no row."""
+        cursor = self.connection.cursor(row_factory=scalar_row)
+        await cursor.execute(cast("LiteralString", query), params)
+        return await cursor.fetchone()
+
+    async def do(self, query: str, params: Params = ()) -> int:
+        """Run a statement; returns how many rows it was about."""
+        cursor = await self.connection.execute(cast("LiteralString", query), params)
+        return cursor.rowcount
+
+
+class Snapshot(Rows):
+    """The read models at one moment, and the positions of the log that they reflect."""
+
+    position: int = 0
+    history_position: int = 0
+
+
+class Database:
+    """Two pools: one that only reads, each time one moment of the database, and one that writes."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.conninfo = as_app(conninfo)
+        self._reads = AsyncConnectionPool(
+            self.conninfo,
+            configure=only_read,
+            max_size=READ_CONNECTIONS_MAX,
+            **POOL,
+        )
+        self._writes = AsyncConnectionPool(
+            self.conninfo,
+            kwargs={"autocommit": True},
+            max_size=WRITE_CONNECTIONS_MAX,
+            **POOL,
+        )
+
+    async def open(self) -> None:
+        await self._reads.open(wait=True, timeout=CONNECTION_WAIT_S)
+        await self._writes.open(wait=True, timeout=CONNECTION_WAIT_S)
+
+    async def close(self) -> None:
+        await self._reads.close()
+        await self._writes.close()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Rows]:
+        """One moment of the database, whatever is read of it."""
+        async with self._reads.connection() as connection:
+            yield Rows(connection)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """The same, with the positions that the read models are at in this moment."""
+        async with self._reads.connection() as connection:
+            snapshot = Snapshot(connection)
+            row = await (await connection.execute(POSITIONS)).fetchone()
+            assert row is not None
+            snapshot.position, snapshot.history_position = row
+            yield snapshot
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Rows]:
+        """A connection on which each statement commits by itself."""
+        async with self._writes.connection() as connection:
+            yield Rows(connection)
+
+    async def head(self) -> int:
+        """The last position of the log."""
+        async with self.reading() as rows:
+            position: int = await rows.value(HEAD)
+            return position
+
+
+POOL: dict[str, Any] = {
+    "min_size": 1,
+    "open": False,
+    "timeout": CONNECTION_WAIT_S,
+    "check": AsyncConnectionPool.check_connection,
+}
+
+
+async def only_read(connection: AsyncConnection[Any]) -> None:
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
+
+
+def as_app(conninfo: str) -> str:
+    """The same database as the application's role, times in UTC, and no statement without an end."""
+    options = as_app_role(conninfo_to_dict(conninfo).get("options"))
+    timeout_ms = STATEMENT_TIMEOUT_S * 1000
+    return make_conninfo(
+        conninfo,
+        options=f"{options} -c timezone=UTC -c statement_timeout={timeout_ms}",
+        connect_timeout=CONNECT_TIMEOUT_S,
+    )

@@ -1,0 +1,175 @@
+"""Hellos: each is decided from memory, put on record, then answered."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from device_edge.connection import drain
+from device_edge.known import Known
+from device_edge.messages import (
+    CHUNK_BYTES_MAX,
+    Beside,
+    HelloAnswer,
+    Refusal,
+    check_size,
+    fault,
+)
+from device_edge.rate import RateLimit
+from device_edge.reports import Reports
+from device_edge.speaker import Speaker, speaker_of
+from device_edge.welcome import Welcome, Welcomer
+from domain.hello import Answer, Hello, Told
+from domain.session import RecordHandshake
+from domain.subjects import up
+
+QUEUE = "edge"
+HOLD_S_MAX = 5.0
+HELD_MAX = 10_000
+HELD_POLL_S = 0.25
+
+decode_hello = msgspec.json.Decoder(Hello).decode
+decode_beside = msgspec.json.Decoder(Beside).decode
+encode = msgspec.json.Encoder().encode
+Clock = Callable[[], datetime]
+
+
+class Held(NamedTuple):
+    """A hello that asks for a later position than we know; answered anyhow when `until` is past."""
+
+    until: float
+    speaker: Speaker
+    hello: Hello
+    beside: Beside
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Handshakes:
+    """The hellos of one edge. Several edges share them."""
+
+    def __init__(
+        self,
+        known: Known,
+        welcomer: Welcomer,
+        reports: Reports,
+        limit: RateLimit,
+        *,
+        edge: str,
+        firmware_url: str,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._known = known
+        self._welcomer = welcomer
+        self._reports = reports
+        self._limit = limit
+        self._edge = edge
+        self._firmware_url = firmware_url
+        self._clock = clock
+        self._held: deque[Held] = deque()
+        self._monotonic = asyncio.get_running_loop().time
+
+    async def serve(self, connection: Client) -> None:
+        async def take(message: Msg) -> None:
+            refusal = self.take(message)
+            if refusal is not None:
+                await connection.publish(*refusal)
+
+        self._subscription = await connection.subscribe(up("*", "hello"), queue=QUEUE, cb=take)
+
+    async def stop(self) -> None:
+        """Take no more; those held back are answered now."""
+        await drain(self._subscription)
+        while self._held:
+            self._answer(self._held.popleft())
+
+    def take(self, message: Msg) -> tuple[str, bytes] | None:
+        """Take one hello. Returns what is to be said at once, where it was not understood."""
+        speaker = speaker_of(message, "hello")
+        if speaker is None or not self._limit.take(speaker.key):
+            return None
+        try:
+            check_size(message.data)
+            hello, beside = decode_hello(message.data), decode_beside(message.data)
+        except msgspec.MsgspecError as error:
+            field, reason = fault(error)
+            return speaker.answers_on, encode(Refusal(field=field, reason=reason))
+        until = self._monotonic() + HOLD_S_MAX
+        held = Held(until, speaker, hello, beside)
+        if beside.at_least > self._known.position and len(self._held) < HELD_MAX:
+            self._held.append(held)
+        else:
+            self._answer(held)
+        return None
+
+    def release(self) -> None:
+        """Answer those that waited for what is known now, and those that waited long enough."""
+        now = self._monotonic()
+        for _ in range(len(self._held)):
+            held = self._held.popleft()
+            if held.beside.at_least <= self._known.position or held.until <= now:
+                self._answer(held)
+            else:
+                self._held.append(held)
+
+    async def release_in_time(self) -> None:
+        """For ever: nobody is held back longer than HOLD_S_MAX."""
+        while True:
+            await asyncio.sleep(HELD_POLL_S)
+            self.release()
+
+    def _answer(self, held: Held) -> None:
+        speaker, hello = held.speaker, held.hello
+        welcome = self._welcomer.welcome(speaker.key, hello)
+        report = RecordHandshake(
+            device_id=speaker.device_id,
+            at=self._clock().isoformat(),
+            said=hello,
+            told=welcome.told,
+            based_on=self._known.position,
+            running=welcome.running,
+            attempts_max=welcome.attempts_max,
+            edge=self._edge,
+        )
+        answer = self._spoken(welcome, held.beside.id)
+        self._reports.add(encode(report), speaker.answers_on, encode(answer))
+
+    def _spoken(self, welcome: Welcome, correlation: str) -> HelloAnswer:
+        told = welcome.told
+        if told.told == Told.UPDATE:
+            return self._offer(told, correlation)
+        return HelloAnswer(
+            told=told.told,
+            rule=told.rule,
+            position=self._known.position,
+            version=told.version,
+            product_id=told.product_id,
+            group=told.group,
+            id=correlation,
+        )
+
+    def _offer(self, told: Answer, correlation: str) -> HelloAnswer:
+        """An update, and where its bytes are; without that where the version has none now."""
+        assert told.product_id is not None
+        assert told.version is not None
+        firmware = self._known.firmware.get((told.product_id, told.version))
+        return HelloAnswer(
+            told=told.told,
+            rule=told.rule,
+            position=self._known.position,
+            version=told.version,
+            product_id=told.product_id,
+            group=told.group,
+            id=correlation,
+            sha256=firmware.sha256 if firmware else "",
+            size_bytes=firmware.size_bytes if firmware else 0,
+            url=f"{self._firmware_url}/firmware/{firmware.sha256}" if firmware else "",
+            chunk_bytes=CHUNK_BYTES_MAX if firmware else 0,
+        )

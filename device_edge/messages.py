@@ -1,0 +1,106 @@
+"""What devices and edges say to each other, as JSON; docs/device-protocol.md tells it to people."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from domain.hello import Short, Told
+from domain.names import Version
+from domain.session import Progress, Reason
+from domain.targeting import Rule
+
+MESSAGE_BYTES_MAX = 4096  # of everything but device events
+CHUNK_BYTES_MAX = 32 * 1024
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+POSITION_MAX = 2**63 - 1
+
+Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN)]
+Offset = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+ChunkLength = Annotated[int, Meta(ge=1, le=CHUNK_BYTES_MAX)]
+
+
+class Beside(Struct, frozen=True):
+    """What may stand in a hello beside what the device says of itself.
+
+    `id` comes back with the answer. `at_least` asks for an answer from that position on.
+    """
+
+    id: Short = ""
+    at_least: Annotated[int, Meta(ge=0, le=POSITION_MAX)] = 0
+
+
+class HelloAnswer(Struct, frozen=True, omit_defaults=True):
+    """`position` is the place in the log the answer is as of; the last four fetch the update."""
+
+    told: Told
+    rule: Rule
+    position: int
+    version: int | None = None
+    product_id: int | None = None
+    group: str = ""
+    id: str = ""
+    sha256: str = ""
+    size_bytes: int = 0
+    url: str = ""
+    chunk_bytes: int = 0
+
+
+class Refusal(Struct, frozen=True, omit_defaults=True):
+    """Why a message was not understood: nothing came of it."""
+
+    field: str
+    reason: str
+    error: str = "malformed"
+    id: str = ""
+
+
+class ProgressReport(Struct, frozen=True):
+    """How an update goes."""
+
+    version: Version
+    state: Progress
+    reason: Reason = ""
+    id: Short = ""
+
+
+class ProgressAck(Struct, frozen=True, omit_defaults=True):
+    """The report will be in the log."""
+
+    about: Literal["update"]
+    version: int
+    state: Progress
+    id: str = ""
+
+
+class ProgressRefusal(Struct, frozen=True, omit_defaults=True):
+    about: Literal["update"]
+    field: str
+    reason: str
+    error: str = "malformed"
+
+
+class ChunkAsked(Struct, frozen=True):
+    """A part of a binary over the session; a last one may come shorter than asked for."""
+
+    sha256: Sha256
+    offset: Offset
+    length: ChunkLength
+
+
+class Oversized(msgspec.MsgspecError):
+    """Too many bytes."""
+
+
+def check_size(payload: bytes) -> None:
+    """Raises Oversized."""
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise Oversized(f"{len(payload)} bytes; {MESSAGE_BYTES_MAX} is the limit")
+
+
+def fault(error: msgspec.MsgspecError) -> tuple[str, str]:
+    """The field at fault (empty: the message as a whole) and what is wrong with it."""
+    reason, _, path = str(error).partition(" - at `$")
+    if reason.startswith("Object missing required field"):
+        return reason.split("`")[1], "is required"
+    return path.rstrip("`").lstrip("."), reason

@@ -1,0 +1,1 @@
+"""Everything that follows the log: read models, reactions, announcements, nudges and timers."""

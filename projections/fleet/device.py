@@ -1,0 +1,204 @@
+"""A device's row, folded from the events of its two streams: what people intend, and what it did."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain import device as intended
+from domain import session as done
+from domain.facts import DEVICE_FACTS_CHANGED_BY, DeviceFacts, evolve_device
+from domain.handshake import running_version
+from domain.hello import Hello
+from domain.model import Event
+from projections.fleet.cohorts import cohort_id
+from projections.fleet.rows import DeviceRow
+
+
+class Place(NamedTuple):
+    """Where an event stands in the log, and who it came from."""
+
+    position: int
+    recorded_at: datetime
+    origin: str
+    actor: str
+
+
+Fold = Callable[[DeviceRow, Any, Place], None]
+
+
+class UpdateState:
+    """The values of `update_state`."""
+
+    STARTED = "started"
+    DELIVERED = "delivered"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    STUCK = "stuck"
+
+
+def apply(row: DeviceRow, event: Event, place: Place) -> None:
+    """The row after one more event about its device."""
+    kind = type(event)
+    if kind in FACTS_CHANGED_BY:
+        change_facts(row, event, place)
+    fold = FOLDS.get(kind)
+    if fold is not None:
+        fold(row, event, place)
+    row.last_position = place.position
+
+
+def change_facts(row: DeviceRow, event: Event, place: Place) -> None:
+    """What targeting sees comes from the domain's own fold, and from nowhere else."""
+    before = row.facts()
+    after = evolve_device(before, event)
+    if after == before:
+        return
+    row.facts_position = place.position
+    row.forced = after.forced
+    row.stuck_version = after.stuck_version
+    row.removed_from = after.removed_from
+    row.standing = after.standing.value
+    row.groups = after.groups
+    row.locked_version = after.locked_version
+    row.development = after.development
+    if after.product_id != before.product_id:
+        change_product(row, after)
+    row.cohort_id = None if after.product_id is None else cohort_id(after.cohort())
+
+
+def change_product(row: DeviceRow, facts: DeviceFacts) -> None:
+    """Elsewhere it starts anew; what it runs is looked at with the new product's eyes."""
+    row.product_id = facts.product_id
+    row.name = row.notes = ""
+    row.entered_at = None
+    row.running = running_of(row)
+
+
+def running_of(row: DeviceRow) -> int | None:
+    if row.product_id is None or row.told_position is None:
+        return None
+    said = Hello(product_id=row.firmware_product_id, version=row.firmware_version)
+    return running_version(said, row.product_id)
+
+
+def forget_update(row: DeviceRow) -> None:
+    row.update_state = row.update_version = row.update_attempt = row.update_at = None
+    row.update_reason = ""
+
+
+def enter(row: DeviceRow, event: Any, place: Place) -> None:
+    row.entered_at = place.recorded_at
+
+
+def name(row: DeviceRow, event: intended.DeviceNamed, place: Place) -> None:
+    row.name = event.name
+
+
+def note(row: DeviceRow, event: intended.DeviceNoted, place: Place) -> None:
+    row.notes = event.notes
+
+
+def start_billing(row: DeviceRow, event: intended.BillingStarted, place: Place) -> None:
+    row.billed_in = event.product_id
+    row.billed_since = place.recorded_at
+
+
+def retry(row: DeviceRow, event: intended.UpdateRetryAsked, place: Place) -> None:
+    if row.update_state == UpdateState.STUCK:
+        forget_update(row)
+
+
+def handshake(row: DeviceRow, event: done.DeviceHandshook, place: Place) -> None:
+    said, told, product_id = event.said, event.told, event.product_id
+    if product_id != row.told_product_id:
+        forget_update(row)
+    row.firmware_product_id = said.product_id
+    row.firmware_version = said.version
+    row.platform_id = said.platform_id
+    row.system_version = said.system_version
+    row.app_hash = said.app_hash
+    row.reset_reason = said.reset_reason
+    row.updates_enabled = said.updates_enabled
+    row.told = told.told.value
+    row.told_version = told.version
+    row.told_product_id = product_id
+    row.told_position = place.position
+    row.online = True
+    row.last_handshake_at = row.last_heard_at = datetime.fromisoformat(event.at)
+    row.last_ip = place.origin or row.last_ip
+    row.running = event.running if product_id == row.product_id else running_of(row)
+
+
+def see_running(row: DeviceRow, event: done.FirmwareSeenRunning, place: Place) -> None:
+    if event.product_id == row.product_id:
+        row.running = event.version
+    if row.update_state == UpdateState.STUCK and row.stuck_version is None:
+        forget_update(row)  # it runs the version that it was stuck at, however it came by it
+
+
+def start_update(row: DeviceRow, event: done.UpdateStarted, place: Place) -> None:
+    again = row.update_state == UpdateState.FAILED and row.update_version == event.version
+    row.update_attempt = (row.update_attempt or 0) + 1 if again else 1
+    row.update_state = UpdateState.STARTED
+    row.update_version = event.version
+    row.update_reason = ""
+    heard(row, event.at)
+
+
+def deliver_update(row: DeviceRow, event: done.UpdateDelivered, place: Place) -> None:
+    row.update_state = UpdateState.DELIVERED
+    row.update_version = event.version
+    heard(row, event.at)
+
+
+def confirm_update(row: DeviceRow, event: done.UpdateConfirmed, place: Place) -> None:
+    row.update_state = UpdateState.CONFIRMED
+    row.update_version = event.version
+    row.update_at = row.last_handshake_at
+
+
+def fail_update(row: DeviceRow, event: done.FirmwareUpdateFailed, place: Place) -> None:
+    row.update_state = UpdateState.FAILED
+    row.update_version = event.version
+    row.update_attempt = event.attempt
+    row.update_reason = event.reason
+    # Not heard(): an update that timed out failed because nothing was heard.
+    row.update_at = datetime.fromisoformat(event.at)
+
+
+def get_stuck(row: DeviceRow, event: done.UpdateStuck, place: Place) -> None:
+    row.update_state = UpdateState.STUCK
+    row.update_version = event.version
+    row.update_attempt = event.attempts
+    row.update_reason = event.reason
+
+
+def go_offline(row: DeviceRow, event: done.SessionEnded, place: Place) -> None:
+    row.online = False
+    row.last_heard_at = datetime.fromisoformat(event.at)
+
+
+def heard(row: DeviceRow, at: str) -> None:
+    row.update_at = row.last_heard_at = datetime.fromisoformat(at)
+
+
+FACTS_CHANGED_BY = frozenset(DEVICE_FACTS_CHANGED_BY)
+
+FOLDS: dict[type[Event], Fold] = {
+    intended.DeviceImported: enter,
+    intended.DeviceQuarantined: enter,
+    intended.DeviceJoined: enter,
+    intended.DeviceDenied: enter,
+    intended.DeviceNamed: name,
+    intended.DeviceNoted: note,
+    intended.BillingStarted: start_billing,
+    intended.UpdateRetryAsked: retry,
+    done.DeviceHandshook: handshake,
+    done.FirmwareSeenRunning: see_running,
+    done.UpdateStarted: start_update,
+    done.UpdateDelivered: deliver_update,
+    done.UpdateConfirmed: confirm_update,
+    done.FirmwareUpdateFailed: fail_update,
+    done.UpdateStuck: get_stuck,
+    done.SessionEnded: go_offline,
+}

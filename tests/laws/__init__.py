@@ -1,0 +1,1 @@
+"""Laws: what holds for every history, not just for those that somebody thought of."""
