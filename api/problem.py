@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.streams import OneRefused
 from domain.binary_records import BinaryRefused
 from domain.device import DeviceInAnotherProduct, DeviceNotApproved, DeviceOffline
 from domain.firmware import DevicesAreLocked, FirmwareWasReleased
@@ -203,6 +204,11 @@ def answer_to(error: BaseException, request_id: str) -> Response:
             kind = type(error)
             field = "file" if isinstance(error, BinaryRefused) and not kind.field else kind.field
             return reply(status_of(kind), error_of(kind), str(error), field, error.values)
+        case OneRefused():
+            kind, device_id = type(error.refused), getattr(error.command, "device_id", "")
+            values = {"device_id": device_id, **error.refused.values}
+            sentence = f"Device {device_id}: {error.refused}"
+            return reply(status_of(kind), error_of(kind), sentence, "devices", values)
         case HistoryMovedOn():
             sentence = " ".join((HistoryMovedOn.__doc__ or "").split())
             return reply(409, "history_moved_on", sentence, values={"position": error.position})

@@ -117,7 +117,8 @@ class Callout:
 
 def permissions(device_id: str, *, mqtt: bool) -> dict[str, Any]:
     """A device speaks and listens below its own name, and nowhere else."""
-    listen = [f"d.{device_id}.dn.>"]
+    # MQTT's d/<id>/dn/# means d/<id>/dn too.
+    listen = [f"d.{device_id}.dn", f"d.{device_id}.dn.>"]
     if not mqtt:
         listen.append(f"_INBOX_{device_id}.>")
     kinds = ["MQTT", "MQTT_WS"] if mqtt else ["STANDARD", "WEBSOCKET"]

@@ -10,7 +10,8 @@ from secrets import token_hex
 
 import psycopg
 
-CONNECT_TIMEOUT_S = 5
+from device_edge.database import as_application
+
 CACHE_BYTES_MAX = 2 << 30
 PARTIAL_S_MAX = 3600.0  # what is older was left behind by a process that died
 PARTIAL = ".partial"
@@ -28,12 +29,11 @@ class ContentDamaged(Exception):
 
 def from_database(conninfo: str) -> Fetch:
     """How the bytes of a SHA-256 are fetched; None if the database has none."""
+    conninfo = as_application(conninfo)
 
     async def fetch(digest: str) -> bytes | None:
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                conninfo, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-            )
+            connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
             async with connection:
                 found = await connection.execute(
                     "SELECT bytes FROM content.firmware WHERE sha256 = %s",

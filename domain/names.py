@@ -16,8 +16,9 @@ GROUPS_PER_PRODUCT_MAX = 1_000
 REASON_CHARACTERS_MAX = 256
 FIRMWARE_BYTES_MAX = 16 * 1024 * 1024
 
-DEVICE_ID_PATTERN = r"^[0-9a-f]{24}$"
-GROUP_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
+# `$` alone would let a line feed pass at the end.
+DEVICE_ID_PATTERN = r"^[0-9a-f]{24}$(?!\n)"
+GROUP_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$(?!\n)"
 
 DeviceId = Annotated[str, Meta(pattern=DEVICE_ID_PATTERN)]
 ProductId = Annotated[int, Meta(ge=1, le=PRODUCT_ID_MAX)]
@@ -26,7 +27,7 @@ GroupName = Annotated[str, Meta(pattern=GROUP_NAME_PATTERN)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_CHARACTERS_MAX)]
 Notes = Annotated[str, Meta(max_length=NOTES_CHARACTERS_MAX)]
-Color = Annotated[str, Meta(pattern=r"^(#?[0-9A-Fa-f]{6})?$")]
+Color = Annotated[str, Meta(pattern=r"^(#?[0-9A-Fa-f]{6})?$(?!\n)")]
 
 # Every device type that firmware can be built for, by the id its binaries carry.
 # Source: the platform table of the vendor's published build targets.

@@ -38,6 +38,11 @@ def facts_of_firmware(product_id: int, version: int) -> str:
     return f"facts.firmware.{product_id}.{version}"
 
 
+def fleet_events_of(product_id: int | None) -> str:
+    """Where events of a product are announced, or those about none."""
+    return f"fleet.{'none' if product_id is None else product_id}"
+
+
 def up(device_id: str, what: str) -> str:
     """Where a device speaks."""
     return f"d.{device_id}.up.{what}"

@@ -1,4 +1,4 @@
-"""A model follows the log: page by page in position order, each page one transaction, exactly once."""
+"""A model follows the log, page by page in position order: each page one transaction, once."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -6,13 +6,13 @@ from typing import Any, NamedTuple, Protocol
 from psycopg import Connection, Cursor
 
 from domain.log.recorder import Row
-from projections.tracking import Tracking
+from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import CannotApply, Overtaken, Stopped, passes, reason_of
 
 LOG_CHANNEL = "fleet_events"
 PAGE_EVENTS_MAX = 5_000
 
-# Positions become visible in their order: whatever stands before the page's end is there to be read.
+# Positions become visible in their order: whatever stands before the page's end can be read.
 PAGE_END = """
     SELECT max(notification_id) FROM (
         SELECT notification_id FROM log.fleet_events WHERE notification_id > %s
@@ -71,12 +71,12 @@ def read_rows(
 
 
 class Follower:
-    """The task of keeping a model where the log is."""
+    """The task of keeping a model where the log is, or where another model is."""
 
-    channel = LOG_CHANNEL
-
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, behind: Tracking | None = None) -> None:
         self.name = model.name
+        self.channel = FOLLOWED if behind else LOG_CHANNEL
+        self._behind = behind
         self._model = model
         self._tracking = Tracking(model.schema, model.name)
         self._position = 0
@@ -90,13 +90,13 @@ class Follower:
     def step(self, connection: Connection[tuple[Any, ...]]) -> bool:
         """Apply the next page. An event that cannot be applied is closed in on, then named."""
         with connection.cursor(binary=True) as cursor:
-            page = page_after(cursor, self._position, self._events_max)
+            page = self._next_page(cursor)
             if page is None:
                 self._events_max = self._model.page_events_max
                 return False
             try:
                 with connection.transaction():
-                    # First of all: where a rebuilt model is being swapped in, this is where we wait.
+                    # First of all: while a rebuilt model is swapped in, this is where we wait.
                     self._tracking.move(cursor, page.until)
                     self._model.apply(cursor, page)
             except Overtaken:
@@ -109,6 +109,13 @@ class Follower:
                 self._position = page.until
                 self._events_max = min(2 * self._events_max, self._model.page_events_max)
         return True
+
+    def _next_page(self, cursor: Cursor[tuple[Any, ...]]) -> Page | None:
+        page = page_after(cursor, self._position, self._events_max)
+        if page is None or self._behind is None:
+            return page
+        until = min(page.until, self._behind.position(cursor))
+        return Page(page.after, until) if until > page.after else None
 
     def _look_again(self, cursor: Cursor[tuple[Any, ...]]) -> None:
         self._model.begin()

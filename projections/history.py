@@ -1,4 +1,4 @@
-"""The read model `history`: a narrow row per event, made by the server alone, from the log's rows."""
+"""The read model `history`: a narrow row per event, made from the log by the server alone."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Identifier
 from projections.following import PAGE_EVENTS_MAX, Page
 
 # Names and notes are given to a device, wherever it is: the product is the one it entered last.
+NAMES_NO_PRODUCT = "ARRAY['DeviceNamed.', 'DeviceNoted.']"
 ENTERED_LAST = """
     SELECT (convert_from(entered.state, 'UTF8')::json -> 'event' ->> 'product_id')::integer
     FROM log.fleet_events AS entered
@@ -23,7 +24,7 @@ INSERT = """
                          product_id, device_id, actor)
     SELECT notification_id, recorded_at, originator_id, originator_version,
            split_part(originator_id, '-', 1), split_part(topic, '.', 1),
-           CASE WHEN topic ^@ ANY (ARRAY['DeviceNamed.', 'DeviceNoted.']) THEN ({entered_last})
+           CASE WHEN topic ^@ ANY ({names_no_product}) THEN ({entered_last})
                 ELSE (said.event ->> 'product_id')::integer END,
            said.event ->> 'device_id', coalesce(said.actor, '')
     FROM log.fleet_events AS log_entry,
@@ -42,7 +43,9 @@ class HistoryModel:
         self.schema = schema
         self.page_events_max = page_events_max
         self._insert = SQL(INSERT).format(
-            entry=Identifier(schema, "entry"), entered_last=SQL(ENTERED_LAST)
+            entry=Identifier(schema, "entry"),
+            names_no_product=SQL(NAMES_NO_PRODUCT),
+            entered_last=SQL(ENTERED_LAST),
         )
 
     def begin(self) -> None:

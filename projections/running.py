@@ -1,4 +1,4 @@
-"""One thread and one connection per follower: it works alone of its kind, waits for news, recovers."""
+"""One thread and one connection per follower: it works alone of its kind, waits, recovers."""
 
 import sys
 from collections.abc import Callable
@@ -69,6 +69,7 @@ class Runner:
         self._conninfo = follower_conninfo(conninfo, task.name)
         self._died = died
         self._stopping = Event()
+        self._stepped = False  # since the last trouble
         self._thread = Thread(target=self._run, name=task.name)
 
     def start(self) -> None:
@@ -101,9 +102,11 @@ class Runner:
                 if not passes(error):
                     raise
                 self._say(f"{reason_of(error)}; again in {backoff_s:.1f} s")
+            if self._stepped:
+                backoff_s = BACKOFF_S_MIN
+            self._stepped = False
             self._stopping.wait(backoff_s)
-            worked = self.ready.is_set()
-            backoff_s = min(backoff_s * 2, BACKOFF_S_MAX) if worked else BACKOFF_S_MIN * 2
+            backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
 
     def _work(self, connection: Connection[tuple[Any, ...]]) -> None:
         if not self._take_over(connection):
@@ -131,7 +134,9 @@ class Runner:
 
     def _follow(self, connection: Connection[tuple[Any, ...]]) -> None:
         while not self._stopping.is_set():
-            if not self._task.step(connection):
+            busy = self._task.step(connection)
+            self._stepped = True
+            if not busy:
                 for _ in connection.notifies(timeout=IDLE_S, stop_after=1):
                     pass  # that there is news is all it says
 

@@ -1,7 +1,7 @@
 """Positions: how far a model has come, moved on in the transaction that applied the events.
 
-The statements are the library's (PostgresTrackingRecorder, one row per follower), so that each event
-is applied exactly once: a transaction whose position is not ahead of the recorded one fails whole.
+The statements are the library's (PostgresTrackingRecorder, one row per follower), so that each
+event is applied exactly once: a transaction whose position is not ahead of the known one fails.
 """
 
 from typing import Any

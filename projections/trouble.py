@@ -11,7 +11,7 @@ PASSING_SQLSTATES = ("08", "40", "53", "55", "57")
 
 
 class Stopped(Exception):
-    """It cannot take the event at this position, and will not skip it. Only a restart tries again."""
+    """It cannot take the event at this position and skips none. Only a restart tries again."""
 
     def __init__(self, position: int | None, reason: str) -> None:
         super().__init__(f"stopped at position {position}: {reason}")

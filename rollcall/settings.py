@@ -1,13 +1,16 @@
 """Everything the environment may ask for, read once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_edge.nkeys import KeyPair, SeedMalformed
 from rollcall.state import state_path
 from rollcall.trouble import Trouble
 
 PORT_MAX = 65535
+MASTER_KEY_DIGITS = 64
 EXTERNAL_NATS = ("NATS_URL", "NATS_AUTH_URL", "ROLLCALL_ISSUER_SEED")
 
 
@@ -74,10 +77,24 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         database_url=given.get("DATABASE_URL"),
         nats_url=given.get("NATS_URL"),
         nats_auth_url=given.get("NATS_AUTH_URL"),
-        issuer_seed=given.get("ROLLCALL_ISSUER_SEED"),
-        master_key=given.get("ROLLCALL_DEVICE_MASTER_KEY"),
+        issuer_seed=issuer_seed(given.get("ROLLCALL_ISSUER_SEED")),
+        master_key=master_key(given.get("ROLLCALL_DEVICE_MASTER_KEY")),
         inherited=dict(environment),
     )
+
+
+def issuer_seed(text: str | None) -> str | None:
+    # A secret: the refusal does not repeat it.
+    try:
+        return text and KeyPair.from_seed(text).seed
+    except SeedMalformed:
+        raise Trouble("ROLLCALL_ISSUER_SEED is no seed of an NKey (SA…).") from None
+
+
+def master_key(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(f"[0-9a-fA-F]{{{MASTER_KEY_DIGITS}}}", text):
+        raise Trouble(f"ROLLCALL_DEVICE_MASTER_KEY is not {MASTER_KEY_DIGITS} hex digits.")
+    return text
 
 
 def port(variable: str, text: str) -> int:

@@ -19,6 +19,7 @@ from rollcall.trouble import Trouble
 
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 5.0
+BACKOFF_DOUBLINGS_MAX = 10
 STEADY_S = 10.0  # who ran for so long and then died starts with the shortest pause again
 STARTS_MAX = 5  # of one that never became ready, while we wait for it
 READY_TIMEOUT_S = 60.0
@@ -77,7 +78,7 @@ class Supervisor:
         self._wakeup.setblocking(False)
         waker.setblocking(False)
         self._waker = waker  # kept: the interpreter writes to its number
-        signal.set_wakeup_fd(waker.fileno())
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
             signal.signal(number, self._ask_to_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # it only has to wake us up
@@ -170,7 +171,7 @@ class Supervisor:
     def _plan_restart(self, kept: Kept, now: float) -> None:
         if now - kept.started_at > STEADY_S:
             kept.starts = 1
-        pause_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** (kept.starts - 1))
+        pause_s = backoff_s(kept.starts)
         kept.ready = False
         kept.restart_at = now + pause_s
         how = ended(kept.process)
@@ -204,9 +205,17 @@ def stop_all(layer: Iterable[Kept]) -> None:
             kept.process.wait()
 
 
+def backoff_s(starts: int) -> float:
+    """How long to wait after that many starts, each of which soon ended."""
+    return min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2.0 ** min(starts - 1, BACKOFF_DOUBLINGS_MAX))
+
+
 def ended(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    if code >= 0:
+        return f"ended with {code}"
+    named = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {named.get(-code, -code)}"
 
 
 def not_ready(kept: Kept, timeout_s: float) -> str:

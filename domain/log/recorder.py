@@ -218,7 +218,7 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
                 results.append(IntegrityError("the stream has moved on"))
                 continue
             assert first is not None
-            results.append(range(first, first + len(events)))
+            results.append([*range(first, first + len(events))])
             first += len(events)
         return results
 
@@ -246,7 +246,7 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
             row = cursor.execute(self._last_sql, prepare=True).fetchone()
         assert row is not None
         last: int = row[0]
-        return range(last - len(stored_events) + 1, last + 1)
+        return [*range(last - len(stored_events) + 1, last + 1)]
 
     @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
     def select_rows(

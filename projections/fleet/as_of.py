@@ -1,4 +1,4 @@
-"""What the fleet's tables would say had the log ended earlier: the same folds, over given events."""
+"""What the fleet's tables would say had the log ended earlier: the same folds over given events."""
 
 from collections.abc import Iterable
 

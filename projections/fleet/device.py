@@ -1,4 +1,4 @@
-"""A device's row, folded from the events of its two streams: what people intend, and what it did."""
+"""A device's row, folded from its two streams: what people intend, and what it did."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The fleet's tables kept up with the log: rows are loaded, folded in memory, and written in bulk."""
+"""The fleet's tables kept up with the log: rows are loaded, folded in memory, written in bulk."""
 
 from collections import Counter
 from collections.abc import Sequence

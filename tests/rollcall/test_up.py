@@ -144,6 +144,17 @@ def test_what_is_no_port_is_refused_by_name(cloud: Cloud, number: str) -> None:
     assert f"ROLLCALL_HTTP_PORT is '{number}'" in refused.stderr
 
 
+@pytest.mark.parametrize("variable", ["ROLLCALL_ISSUER_SEED", "ROLLCALL_DEVICE_MASTER_KEY"])
+def test_a_secret_that_is_none_is_refused_by_name_and_not_repeated(
+    cloud: Cloud, variable: str
+) -> None:
+    refused = cloud.run("up", **{variable: "hush"})
+
+    assert refused.returncode == 1
+    assert variable in refused.stderr
+    assert "hush" not in refused.stderr
+
+
 def test_a_child_that_never_serves_is_named_with_its_last_words(
     make_cloud: Callable[..., Cloud],
 ) -> None:

@@ -1,0 +1,144 @@
+"""One call of the API: who makes it, what the process answers it with, and how far the log came."""
+
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from msgspec import Struct
+from starlette.requests import Request
+
+from api.auth import Caller, Callers
+from api.database import Database, Snapshot
+from api.followed import Followed
+from api.idempotency import Calls
+from api.problem import NotFound
+from domain.log.fleet import Contended, Fleet, HistoryMovedOn, Outcome, decide_all
+from domain.log.recorder import Guard
+from domain.model import Command, Event
+from domain.recorded import Provenance
+
+WRITERS_MAX = 64
+LONG_WRITERS_MAX = 2  # imports and uploads: each holds up to some tens of megabytes
+GUARD_ATTEMPTS_MAX = 8
+
+T = TypeVar("T")
+
+
+class Cloud(Struct, frozen=True):
+    """What the process has, for every call."""
+
+    fleet: Fleet
+    database: Database
+    followed: Followed
+    callers: Callers
+    calls: Calls
+    writers: CapacityLimiter
+    long_writers: CapacityLimiter
+    stopping: threading.Event
+
+
+class Call:
+    """What a handler is given. `position` is that of the log which the reply reflects."""
+
+    def __init__(self, request: Request, cloud: Cloud, caller: Caller, request_id: str) -> None:
+        self.request = request
+        self.cloud = cloud
+        self.caller = caller
+        self.request_id = request_id
+        self.command = ""
+        self.resumed = False  # an earlier try died on the way, maybe after it wrote
+        self.position: int | None = None
+        self.behind: list[str] = []
+        self._settled = 0
+
+    def part(self, name: str) -> str:
+        """A part of the path. Raises NotFound for what no name can be."""
+        found = str(self.request.path_params[name])
+        if "\0" in found:
+            raise NotFound(what=name.capitalize())
+        return found
+
+    def number(self, name: str) -> int:
+        """A part of the path that is a number. Raises NotFound if it is not."""
+        found = self.part(name)
+        if not found.isdigit() or len(found) > 9:
+            raise NotFound(what=name.capitalize())
+        return int(found)
+
+    @property
+    def provenance(self) -> Provenance:
+        client = self.request.client
+        return Provenance(
+            actor=f"token:{self.caller.label}",
+            origin=f"http {client.host}" if client else "http",
+            request=self.request_id,
+            command=self.command,
+        )
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """The read models at one moment, which the reply then reflects."""
+        async with self.cloud.database.snapshot() as snapshot:
+            self.position = max(self.position or 0, snapshot.position)
+            yield snapshot
+
+    async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        """Run what blocks. There are only so many threads; beyond, calls wait their turn."""
+        return await to_thread.run_sync(work, *args, limiter=self.cloud.writers)
+
+    async def carry_out(self, *commands: Command, guard: Guard | None = None) -> Sequence[Event]:
+        """Carry out commands to one stream, all or none. Raises as `Fleet.execute` does."""
+
+        def execute() -> Outcome:
+            return self.cloud.fleet.execute_all(commands, self.provenance, guard=guard)
+
+        outcome = await self.in_thread(execute)
+        if outcome.position is not None:
+            self.wrote(outcome.position)
+        return outcome.events
+
+    async def must_be_allowed(self, command: Command) -> None:
+        """Decide without recording: raises what the command would be refused with."""
+
+        def decide() -> None:
+            loaded = self.cloud.fleet.load(command.stream)
+            if self.command not in loaded.commands:
+                decide_all(loaded.state, [command])
+
+        await self.in_thread(decide)
+
+    def wrote(self, position: int) -> None:
+        self.position = max(self.position or 0, position)
+
+    async def decide(
+        self,
+        product_id: int,
+        watched: Sequence[type[Event]],
+        look: Callable[[Snapshot], Awaitable[Sequence[Command]]],
+    ) -> Sequence[Event]:
+        """Carry out the commands that `look` makes of the read models as they are now.
+
+        If one of the watched events of the product came after what it looked at, it looks again.
+        Raises as `Fleet.execute` does, and Contended if it never gets to see the present.
+        """
+        topics = tuple(event.TOPIC for event in watched)
+        for _ in range(GUARD_ATTEMPTS_MAX):
+            await self.cloud.followed.behind(await self.cloud.database.head(), ("fleet",))
+            async with self.cloud.database.snapshot() as snapshot:
+                commands = await look(snapshot)
+                guard = Guard(snapshot.position, topics, product_id)
+            if not commands:
+                return ()
+            try:
+                return await self.carry_out(*commands, guard=guard)
+            except HistoryMovedOn:
+                continue
+        raise Contended
+
+    async def settle(self) -> None:
+        """Waits, bounded, until what was written can be read."""
+        if self.position is not None and self.position > self._settled:
+            self._settled = self.position
+            self.behind = await self.cloud.followed.behind(self.position)

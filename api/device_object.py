@@ -1,0 +1,185 @@
+"""The Particle API's device, from the row of the read model or from one folded as of the past."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from api.views import stamp_or_none
+from domain.device import Standing
+from domain.targeting import Cohort, Releases, Target, target_of
+from projections.fleet import DeviceRow, ProductRow
+from projections.fleet.rows import COHORT_FIELDS, DEVICE_COLUMNS
+
+# Device types with a modem. Source: the vendor's table of platforms.
+CELLULAR_PLATFORMS = frozenset({10, 13, 23, 24, 25, 26, 28, 35, 37, 38, 42})
+
+COLUMNS = ", ".join(
+    [*(f"d.{column}" for column in DEVICE_COLUMNS), *(f"c.{field}" for field in COHORT_FIELDS)]
+)
+FROM = "FROM fleet.device d JOIN fleet.cohort c USING (cohort_id)"
+DEVICE = f"SELECT {COLUMNS} {FROM} WHERE d.product_id = %s AND d.device_id = %s"
+
+
+class FirmwareTarget(Struct, frozen=True):
+    """The version that the device should run, and the rule that chose it."""
+
+    version: int | None
+    rule: str
+    group: str | None
+
+
+class FirmwareUpdate(Struct, frozen=True):
+    """The update that the device was last seen to try."""
+
+    state: str
+    version: int | None
+    attempt: int | None
+    reason: str | None
+    at: str | None
+
+
+class DeviceObject(Struct, frozen=True):
+    """`targeted_firmware_release_version` is what releases alone say; `firmware_target` everything."""
+
+    id: str
+    name: str | None
+    product_id: int
+    platform_id: int
+    notes: str | None
+    groups: list[str]
+    development: bool
+    quarantined: bool
+    denied: bool
+    online: bool
+    connected: bool
+    last_heard: str | None
+    last_handshake_at: str | None
+    last_ip_address: str | None
+    firmware_product_id: int | None
+    firmware_version: int | None
+    desired_firmware_version: int | None
+    targeted_firmware_release_version: int | None
+    firmware_updates_enabled: bool
+    firmware_updates_forced: bool
+    firmware_target: FirmwareTarget
+    firmware_update: FirmwareUpdate | None
+    stuck_firmware_version: int | None
+    told: str | None
+    handshake_position: int | None
+    system_firmware_version: str | None
+    current_build_target: str | None
+    default_build_target: str | None
+    pinned_build_target: None
+    app_hash: str | None
+    reset_reason: str | None
+    cellular: bool
+    status: str
+    functions: list[str]
+    variables: dict[str, str]
+    owner: None
+    serial_number: None
+    mac_wifi: None
+    imei: None
+    iccid: None
+    last_iccid: None
+    mobile_secret: None
+    last_app: None
+    device_protection: dict[str, Any]
+    imported_at: str | None
+    billed_since: str | None
+
+
+def shown_device(
+    row: DeviceRow, product: ProductRow, names: Mapping[str, str], releases: Releases
+) -> DeviceObject:
+    """`names` are those of the product's groups, by key."""
+    target = target_of(cohort_of(row), releases)
+    platform_id = product.platform_id if row.platform_id is None else row.platform_id
+    system_version = row.system_version or None
+    return DeviceObject(
+        id=row.device_id,
+        name=row.name or None,
+        product_id=product.product_id,
+        platform_id=platform_id,
+        notes=row.notes or None,
+        groups=sorted(names[key] for key in row.groups if key in names),
+        development=row.development,
+        quarantined=row.standing != Standing.MEMBER,
+        denied=row.standing == Standing.DENIED,
+        online=row.online,
+        connected=row.online,
+        last_heard=stamp_or_none(row.last_heard_at),
+        last_handshake_at=stamp_or_none(row.last_handshake_at),
+        last_ip_address=row.last_ip or None,
+        firmware_product_id=row.firmware_product_id,
+        firmware_version=row.firmware_version,
+        desired_firmware_version=row.locked_version,
+        targeted_firmware_release_version=release_target(row, releases),
+        firmware_updates_enabled=row.updates_enabled,
+        firmware_updates_forced=row.forced,
+        firmware_target=shown_target(target, names),
+        firmware_update=shown_update(row),
+        stuck_firmware_version=row.stuck_version,
+        told=row.told,
+        handshake_position=row.told_position,
+        system_firmware_version=system_version,
+        current_build_target=system_version,
+        default_build_target=system_version,
+        pinned_build_target=None,
+        app_hash=row.app_hash or None,
+        reset_reason=row.reset_reason or None,
+        cellular=platform_id in CELLULAR_PLATFORMS,
+        status="normal",
+        functions=[],
+        variables={},
+        owner=None,
+        serial_number=None,
+        mac_wifi=None,
+        imei=None,
+        iccid=None,
+        last_iccid=None,
+        mobile_secret=None,
+        last_app=None,
+        device_protection={"status": "disabled"},
+        imported_at=stamp_or_none(row.entered_at),
+        billed_since=stamp_or_none(row.billed_since),
+    )
+
+
+def cohort_of(row: DeviceRow) -> Cohort:
+    """What targeting sees of the device, which is in a product."""
+    assert row.product_id is not None
+    return Cohort(
+        product_id=row.product_id,
+        standing=Standing(row.standing),
+        groups=tuple(row.groups),
+        locked_version=row.locked_version,
+        development=row.development,
+    )
+
+
+def release_target(row: DeviceRow, releases: Releases) -> int | None:
+    """The version that releases alone ask for: what the device would get if it were unlocked."""
+    assert row.product_id is not None
+    released = Cohort(
+        product_id=row.product_id, standing=Standing(row.standing), groups=tuple(row.groups)
+    )
+    return target_of(released, releases).version
+
+
+def shown_target(target: Target, names: Mapping[str, str]) -> FirmwareTarget:
+    group = names.get(target.group, target.group) or None
+    return FirmwareTarget(target.version, target.rule.value, group)
+
+
+def shown_update(row: DeviceRow) -> FirmwareUpdate | None:
+    if row.update_state is None or row.told_product_id != row.product_id:
+        return None
+    return FirmwareUpdate(
+        state=row.update_state,
+        version=row.update_version,
+        attempt=row.update_attempt,
+        reason=row.update_reason or None,
+        at=stamp_or_none(row.update_at),
+    )

@@ -1,0 +1,168 @@
+"""Devices of a product, as they are and as they were: one, or a page of those looked for."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from api.call import Call
+from api.database import Snapshot
+from api.device_object import COLUMNS, DEVICE, FROM, DeviceObject, shown_device
+from api.groups import groups_of
+from api.overview import REASONS, reason_condition
+from api.past import AsOfWanted, catalogue_at, device_at, position_of
+from api.problem import DeviceNotFound, FieldInvalid
+from api.products import product_in, product_named
+from api.views import PER_PAGE_DEFAULT, Page, PageNumber, PageRows, like, page_of
+from domain.names import DEVICE_ID_PATTERN, NAME_CHARACTERS_MAX
+from projections.fleet import DeviceRow, ProductRow
+
+GROUPS_CHARACTERS_MAX = 8_192  # of a comma list
+
+IS_DEVICE_ID = re.compile(DEVICE_ID_PATTERN)
+
+# The text after the first word of each is what makes the order whole: ties are broken by id.
+ORDERS = {
+    ("lastConnection", "desc"): "d.last_handshake_at DESC NULLS LAST, d.device_id",
+    ("lastConnection", "asc"): "d.last_handshake_at ASC NULLS FIRST, d.device_id DESC",
+    ("deviceName", "asc"): "d.name, d.device_id",
+    ("deviceName", "desc"): "d.name DESC, d.device_id DESC",
+    ("deviceId", "asc"): "d.device_id",
+    ("deviceId", "desc"): "d.device_id DESC",
+    ("firmwareVersion", "asc"): "d.running, d.device_id",
+    # Development devices come first here, as the vendor's console has it.
+    ("firmwareVersion", "desc"): "c.development DESC, d.running DESC NULLS LAST, d.device_id DESC",
+}
+COUNT_TALLY = """
+    SELECT coalesce(sum(t.devices), 0)::bigint FROM fleet.tally t WHERE t.product_id = %(product)s
+"""
+
+Part = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+
+
+class Devices(Struct, frozen=True):
+    devices: list[DeviceObject]
+    customers: list[Any]
+    meta: Page
+
+
+class DevicesWanted(Struct, frozen=True):
+    """`groups` is a comma list of names; `reason` one of those that the overview counts."""
+
+    deviceId: Part = ""
+    deviceName: Part = ""
+    serialNumber: Part = ""
+    groups: Annotated[str, Meta(max_length=GROUPS_CHARACTERS_MAX)] = ""
+    quarantined: bool = False
+    online: bool | None = None
+    reason: Annotated[str, Meta(max_length=64)] = ""
+    sortAttr: Literal["deviceName", "deviceId", "firmwareVersion", "lastConnection"] = (
+        "lastConnection"
+    )
+    sortDir: Literal["asc", "desc"] = "desc"
+    page: PageNumber = 1
+    per_page: PageRows = PER_PAGE_DEFAULT
+
+
+async def get_device(call: Call, query: AsOfWanted) -> DeviceObject:
+    """A device of the product, now or as of a time or position."""
+    device_id = device_id_in(call)
+    if query.as_of:
+        product = await product_named(call)
+        position = await position_of(call, query.as_of)
+        return await device_then(call, product.product_id, device_id, position)
+    async with call.snapshot() as snapshot:
+        product = await product_in(call, snapshot)
+        row = await snapshot.one(DeviceRow, DEVICE, [product.product_id, device_id])
+        if row is None:
+            raise DeviceNotFound
+        names = await group_names(snapshot, product.product_id)
+    return shown_device(row, product, names, product.facts().releases())
+
+
+async def device_then(
+    call: Call, product_id: int, device_id: str, position: int
+) -> DeviceObject:
+    row = await device_at(call, device_id, position)
+    if row is None or row.product_id != product_id:
+        raise DeviceNotFound
+    catalogue = await catalogue_at(call, product_id, position)
+    product = catalogue.product(product_id)
+    if product is None:
+        raise DeviceNotFound
+    names = {group.key: group.name for group in catalogue.groups.values() if not group.removed}
+    return shown_device(row, product, names, product.facts().releases())
+
+
+async def list_devices(call: Call, query: DevicesWanted) -> Devices:
+    """A page of the product's devices, those quarantined and denied included."""
+    async with call.snapshot() as snapshot:
+        product = await product_in(call, snapshot)
+        names = await group_names(snapshot, product.product_id)
+        where, params = await conditions(snapshot, product, names, query)
+        total = await count(snapshot, where, params)
+        params |= {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
+        order = ORDERS[query.sortAttr, query.sortDir]
+        rows = await snapshot.all(
+            DeviceRow,
+            f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(where)}"
+            f" ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s",
+            params,
+        )
+    releases = product.facts().releases()
+    shown = [shown_device(row, product, names, releases) for row in rows]
+    return Devices(shown, [], page_of(query.page, query.per_page, total))
+
+
+async def conditions(
+    snapshot: Snapshot, product: ProductRow, names: dict[str, str], query: DevicesWanted
+) -> tuple[list[str], dict[str, Any]]:
+    """What the query asks for, as SQL."""
+    where = ["d.product_id = %(product)s"]
+    params: dict[str, Any] = {"product": product.product_id}
+    if query.deviceId:
+        where.append("d.device_id LIKE %(device_id)s")
+        params["device_id"] = like(query.deviceId.lower())
+    if query.deviceName:
+        where.append("d.name ILIKE %(name)s")
+        params["name"] = like(query.deviceName)
+    if query.serialNumber:
+        where.append("false")  # no device has told its serial number
+    if query.quarantined:
+        where.append("c.standing <> 'member'")
+    if query.online is not None:
+        where.append("d.online = %(online)s")
+        params["online"] = query.online
+    if query.groups:
+        wanted = {name.strip() for name in query.groups.split(",")}
+        where.append("c.groups && %(groups)s::text[]")
+        params["groups"] = [key for key, name in names.items() if name in wanted]
+    if query.reason:
+        if query.reason not in REASONS:
+            raise FieldInvalid(field="reason", reason=f"must be one of {', '.join(REASONS)}")
+        condition, values = await reason_condition(snapshot, product, query.reason)
+        where.append(condition)
+        params |= values
+    return where, params
+
+
+async def count(snapshot: Snapshot, where: list[str], params: dict[str, Any]) -> int:
+    """How many devices there are; all of a product's are counted already."""
+    if len(where) == 1:
+        total: int = await snapshot.value(COUNT_TALLY, params)
+    else:
+        total = await snapshot.value(f"SELECT count(*) {FROM} WHERE {' AND '.join(where)}", params)
+    return total
+
+
+async def group_names(snapshot: Snapshot, product_id: int) -> dict[str, str]:
+    """The names of the product's groups, by key."""
+    return {group.key: group.name for group in await groups_of(snapshot, product_id)}
+
+
+def device_id_in(call: Call) -> str:
+    """The device id of the path, in lower case. Raises DeviceNotFound for what can be none."""
+    device_id = call.part("device").lower()
+    if not IS_DEVICE_ID.fullmatch(device_id):
+        raise DeviceNotFound
+    return device_id

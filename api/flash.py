@@ -1,0 +1,43 @@
+"""Sending a binary straight to a development device, past every release."""
+
+from hashlib import sha256
+from typing import Any
+
+from api.binaries import keep_bytes, one_file, read_application
+from api.call import Call
+from api.problem import DeviceNotFound
+from api.routing import Files
+from domain.binary_checks import PlatformWrong
+from domain.device import FlashBinary
+from domain.names import PLATFORMS
+from projections.fleet import ProductRow
+
+ONLINE = "SELECT online FROM fleet.device WHERE product_id = %s AND device_id = %s"
+
+
+async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -> dict[str, Any]:
+    """Offer the binary to the device, which must be online and marked for development."""
+    content = one_file(files).rewind().read()
+    upload = await call.in_thread(read_application, content)
+    if upload.platform_id != product.platform_id:
+        raise PlatformWrong(
+            found=f"platform {upload.platform_id}",
+            wanted=f"platform {product.platform_id} ({PLATFORMS[product.platform_id]})",
+        )
+    async with call.snapshot() as snapshot:
+        online = await snapshot.value(ONLINE, [product.product_id, device_id])
+    if online is None:
+        raise DeviceNotFound
+    digest = sha256(content)
+    command = FlashBinary(
+        product_id=product.product_id,
+        device_id=device_id,
+        sha256=digest.hexdigest(),
+        size_bytes=len(content),
+        online=online,
+        request=call.command,
+    )
+    await call.must_be_allowed(command)
+    await keep_bytes(call, digest.digest(), content)
+    await call.carry_out(command)
+    return {"id": device_id, "status": "Update started", "ok": True}

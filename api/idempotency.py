@@ -1,0 +1,184 @@
+"""An Idempotency-Key makes a call happen once, however often it is sent, crashes in between included."""
+
+import asyncio
+import logging
+import secrets
+from hashlib import sha256
+
+import msgspec
+import psycopg
+from msgspec import Struct
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from starlette.responses import Response
+
+from api.database import Database, Rows
+from api.problem import CallUnderWay, FieldInvalid, KeyReused
+
+log = logging.getLogger("rollcall.api")
+
+HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+KEY_CHARACTERS_MAX = 255
+KEPT_HOURS = 24
+PRUNE_EVERY_S = 600
+PRUNED_AT_ONCE_MAX = 10_000
+RECONNECT_S = 0.5
+HOLDER_LOCKS = 1_919_247_987  # the class of the advisory locks that holders are known by
+KEPT_HEADERS = ("content-type", "location", "x-rollcall-position")
+
+CLAIM = f"""
+    INSERT INTO api.idempotent_call AS call (caller, key, fingerprint, command, holder)
+    VALUES (%(caller)s, %(key)s, %(fingerprint)s, %(command)s, %(holder)s)
+    ON CONFLICT (caller, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, command = excluded.command, holder = excluded.holder,
+        status = NULL, headers = NULL, body = NULL, created_at = now()
+    WHERE call.created_at < now() - interval '{KEPT_HOURS} hours'
+    RETURNING command
+"""
+FIND = """
+    SELECT fingerprint, command, status, headers, body, holder FROM api.idempotent_call
+    WHERE caller = %(caller)s AND key = %(key)s
+"""
+IS_DEAD = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+TAKE_OVER = """
+    UPDATE api.idempotent_call SET holder = %(holder)s
+    WHERE caller = %(caller)s AND key = %(key)s AND status IS NULL
+      AND holder IS NOT DISTINCT FROM %(before)s
+"""
+KEEP = """
+    UPDATE api.idempotent_call SET status = %s, headers = %s, body = %s, holder = NULL
+    WHERE caller = %s AND key = %s
+"""
+LET_GO = "UPDATE api.idempotent_call SET holder = NULL WHERE caller = %s AND key = %s"
+PRUNE = f"""
+    DELETE FROM api.idempotent_call WHERE (caller, key) IN (
+        SELECT caller, key FROM api.idempotent_call
+        WHERE created_at < now() - interval '{KEPT_HOURS} hours' LIMIT {PRUNED_AT_ONCE_MAX}
+    )
+"""
+
+
+class Found(Struct, frozen=True):
+    fingerprint: bytes
+    command: str
+    status: int | None
+    headers: dict[str, str] | None
+    body: bytes | None
+    holder: int | None
+
+
+class Claim(Struct, frozen=True):
+    """The right to carry out a call, under the command id that all its tries share."""
+
+    caller: bytes
+    key: str
+    command: str
+    resumed: bool = False
+
+
+class Calls:
+    """The calls that carry a key. This process is known by a number that it holds a lock on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holder = secrets.randbits(31)
+        self._under_way: set[tuple[bytes, str]] = set()
+        self._holds = asyncio.Event()
+
+    async def hold(self) -> None:
+        """Shows that this process lives, and forgets calls that are old enough, until cancelled."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(
+                    self._database.conninfo, autocommit=True
+                ) as connection:
+                    await connection.execute(
+                        "SELECT pg_advisory_lock(%s, %s)", [HOLDER_LOCKS, self._holder]
+                    )
+                    self._holds.set()
+                    while True:
+                        await connection.execute(PRUNE.encode())
+                        await asyncio.sleep(PRUNE_EVERY_S)
+            except psycopg.OperationalError as error:
+                log.warning("calls under way are not shown to other processes: %s", error)
+                await asyncio.sleep(RECONNECT_S)
+
+    async def claim(self, caller: bytes, key: str, fingerprint: bytes) -> Claim | Response:
+        """The right to carry the call out, or the reply that it had before.
+
+        Raises KeyReused if the key was another call's, CallUnderWay if somebody is at it.
+        """
+        if (caller, key) in self._under_way:
+            raise CallUnderWay
+        self._under_way.add((caller, key))
+        try:
+            await self._holds.wait()
+            async with self._database.writing() as rows:
+                found = await self._claim(rows, caller, key, fingerprint)
+        except BaseException:
+            self._under_way.discard((caller, key))
+            raise
+        if isinstance(found, Response):
+            self._under_way.discard((caller, key))
+        return found
+
+    async def _claim(
+        self, rows: Rows, caller: bytes, key: str, fingerprint: bytes
+    ) -> Claim | Response:
+        wanted = {
+            "caller": caller,
+            "key": key,
+            "fingerprint": fingerprint,
+            "command": secrets.token_hex(8),
+            "holder": self._holder,
+        }
+        command = await rows.value(CLAIM, wanted)
+        if command is not None:
+            return Claim(caller, key, command)
+        found = await rows.one(Found, FIND, wanted)
+        if found is None:
+            raise CallUnderWay  # pruned this moment
+        if found.fingerprint != fingerprint:
+            raise KeyReused(field=HEADER)
+        if found.status is not None:
+            headers = {**(found.headers or {}), REPLAYED_HEADER: "true"}
+            return Response(found.body or b"", found.status, headers)
+        # Our own are not under way: that was looked at before.
+        if found.holder not in (None, self._holder) and not await rows.value(
+            IS_DEAD, [HOLDER_LOCKS, found.holder]
+        ):
+            raise CallUnderWay
+        if not await rows.do(TAKE_OVER, {**wanted, "before": found.holder}):
+            raise CallUnderWay
+        return Claim(caller, key, found.command, resumed=True)
+
+    async def conclude(self, claim: Claim, answer: Response) -> None:
+        """Keeps the reply for whoever sends the call again; a failure of ours may be tried again."""
+        try:
+            async with self._database.writing() as rows:
+                if answer.status_code >= 500:
+                    await rows.do(LET_GO, [claim.caller, claim.key])
+                    return
+                headers = {
+                    name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers
+                }
+                status, body = answer.status_code, bytes(answer.body)
+                await rows.do(KEEP, [status, Jsonb(headers), body, claim.caller, claim.key])
+        finally:
+            self._under_way.discard((claim.caller, claim.key))
+
+
+def key_of(header: str | None) -> str | None:
+    """Raises FieldInvalid for a key that cannot be one."""
+    if header is None:
+        return None
+    if not 1 <= len(header) <= KEY_CHARACTERS_MAX or not header.isprintable():
+        reason = f"must be 1 to {KEY_CHARACTERS_MAX} printable characters"
+        raise FieldInvalid(field=HEADER, reason=reason)
+    return header
+
+
+def fingerprint_of(method: str, address: str, body_digest: bytes) -> bytes:
+    """What tells one call from another: a key serves one call only."""
+    return sha256(msgspec.json.encode([method, address, body_digest.hex()])).digest()

@@ -1,0 +1,61 @@
+"""The past, folded from the log: as of a time or a position, with the folds of the read models."""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from api.call import Call
+from api.problem import FieldInvalid
+from domain.log.history import device_history, product_history
+from projections.fleet import DeviceRow, catalogue_as_of, device_as_of
+from projections.fleet.catalogue import Catalogue
+
+POSITION_DIGITS_MAX = 18
+POSITION_AT = "SELECT log.position_at(%s)"
+CLOCKS_APART_S = 5  # a time ahead of ours by less is taken for now
+
+
+class AsOfWanted(Struct, frozen=True):
+    """`as_of` is a position of the log, or a time such as 2030-01-31T12:00:00Z."""
+
+    as_of: str = ""
+
+
+async def position_of(call: Call, as_of: str) -> int:
+    """The position that `as_of` means. Raises FieldInvalid if it is none, or lies in the future."""
+    head = await call.cloud.database.head()
+    if as_of.isascii() and as_of.isdigit() and len(as_of) <= POSITION_DIGITS_MAX:
+        position = int(as_of)
+        if position > head:
+            raise FieldInvalid(field="as_of", reason=f"the log ends at position {head}")
+    else:
+        async with call.cloud.database.reading() as rows:
+            position = await rows.value(POSITION_AT, [moment(as_of, "as_of")])
+    call.position = position
+    return position
+
+
+def moment(given: str, field: str) -> datetime:
+    """A time that is over. Raises FieldInvalid."""
+    try:
+        # A plus in a query that nobody escaped arrives as a blank.
+        found = datetime.fromisoformat(given.strip().replace(" 0", "+0"))
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        reason = "expected a position of the log, or a time such as 2030-01-31T12:00:00Z"
+        raise FieldInvalid(field=field, reason=reason) from None
+    if (found - datetime.now(UTC)).total_seconds() > CLOCKS_APART_S:
+        raise FieldInvalid(field=field, reason="lies in the future")
+    return found
+
+
+async def catalogue_at(call: Call, product_id: int, position: int) -> Catalogue:
+    """The product, its groups and its firmware as of a position."""
+    history = await call.in_thread(product_history, call.cloud.fleet, product_id, position)
+    return catalogue_as_of(history)
+
+
+async def device_at(call: Call, device_id: str, position: int) -> DeviceRow | None:
+    """The device as of a position, None if nothing was known of it."""
+    history = await call.in_thread(device_history, call.cloud.fleet, device_id, position)
+    return device_as_of(history)
