@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import ClassVar
 
 from starlette.responses import Response, StreamingResponse
 
@@ -10,12 +9,11 @@ from api.call import Call
 from api.multipart import File
 from api.problem import FieldInvalid, RangeUnsatisfiable
 from api.routing import Files
-from domain.binary import Binary
 from domain.binary_records import BinaryRefused
-from domain.bundle import read_upload
+from domain.bundle import Upload, read_upload
 from domain.names import FIRMWARE_BYTES_MAX
 
-UPLOAD_BYTES_MAX = FIRMWARE_BYTES_MAX + 256 * 1024  # the other parts of the form, and what divides them
+UPLOAD_BYTES_MAX = FIRMWARE_BYTES_MAX + 256 * 1024  # with the rest of the form
 DOWNLOAD_PIECE_BYTES = 256 * 1024
 
 KEEP = """
@@ -31,13 +29,6 @@ class AssetsUndelivered(BinaryRefused):
     without them, and upload its .bin."""
 
 
-class BundleUnpacked(BinaryRefused):
-    """Bytes are served as they were uploaded, and a device cannot unpack a .zip. Upload the .bin in
-    it by itself."""
-
-    field: ClassVar[str] = "file"
-
-
 def one_file(files: Files) -> File:
     """Raises FieldInvalid if there is not exactly one."""
     if len(files) != 1:
@@ -46,14 +37,12 @@ def one_file(files: Files) -> File:
     return files[0]
 
 
-def read_application(content: bytes) -> Binary:
-    """What an uploaded application says. Raises a BinaryRefused."""
+def read_application(content: bytes) -> Upload:
+    """The application that was uploaded, bare or in a .zip. Raises a BinaryRefused."""
     upload = read_upload(content)
     if upload.assets:
         raise AssetsUndelivered
-    if upload.application is not content and upload.application != content:
-        raise BundleUnpacked
-    return upload.binary
+    return upload
 
 
 async def keep_bytes(call: Call, digest: bytes, content: bytes) -> None:

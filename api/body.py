@@ -1,7 +1,7 @@
 """Receiving a body, within its bounds, in any of the encodings that clients of this API use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from hashlib import sha256
 from typing import Any
@@ -78,7 +78,7 @@ def media_type(request: Request) -> str:
     return JSON if found.endswith("+json") else found
 
 
-async def pieces(request: Request, bytes_max: int) -> AsyncIterator[bytes]:
+async def pieces(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
     """The body as it arrives. Raises BodyTooLarge, before reading anything where it can be seen."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > bytes_max:

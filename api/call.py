@@ -48,6 +48,7 @@ class Call:
         self.caller = caller
         self.request_id = request_id
         self.command = ""
+        self.keyed = False  # the caller may send the call again, and it is still this one
         self.resumed = False  # an earlier try died on the way, maybe after it wrote
         self.position: int | None = None
         self.behind: list[str] = []
@@ -98,6 +99,13 @@ class Call:
         if outcome.position is not None:
             self.wrote(outcome.position)
         return outcome.events
+
+    async def was_carried_out(self, stream: str) -> bool:
+        """Whether an earlier try of this same call wrote to the stream before it died."""
+        if not self.resumed:
+            return False
+        loaded = await self.in_thread(self.cloud.fleet.load, stream)
+        return self.command in loaded.commands
 
     async def must_be_allowed(self, command: Command) -> None:
         """Decide without recording: raises what the command would be refused with."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -36,23 +36,23 @@ class Rows:
 
     async def all(self, kind: type[T], query: str, params: Params = ()) -> list[T]:
         cursor = self.connection.cursor(row_factory=class_row(kind))
-        await cursor.execute(cast("LiteralString", query), params)
+        await cursor.execute(query.encode(), params)
         return await cursor.fetchall()
 
     async def one(self, kind: type[T], query: str, params: Params = ()) -> T | None:
         cursor = self.connection.cursor(row_factory=class_row(kind))
-        await cursor.execute(cast("LiteralString", query), params)
+        await cursor.execute(query.encode(), params)
         return await cursor.fetchone()
 
     async def value(self, query: str, params: Params = ()) -> Any:
         """The only column of the first row, None if there is no row."""
         cursor = self.connection.cursor(row_factory=scalar_row)
-        await cursor.execute(cast("LiteralString", query), params)
+        await cursor.execute(query.encode(), params)
         return await cursor.fetchone()
 
     async def do(self, query: str, params: Params = ()) -> int:
         """Run a statement; returns how many rows it was about."""
-        cursor = await self.connection.execute(cast("LiteralString", query), params)
+        cursor = await self.connection.execute(query.encode(), params)
         return cursor.rowcount
 
 
@@ -132,7 +132,7 @@ async def only_read(connection: AsyncConnection[Any]) -> None:
 
 
 def as_app(conninfo: str) -> str:
-    """The same database as the application's role, times in UTC, and no statement without an end."""
+    """The same database as the application's role, times in UTC, every statement with an end."""
     options = as_app_role(conninfo_to_dict(conninfo).get("options"))
     timeout_ms = STATEMENT_TIMEOUT_S * 1000
     return make_conninfo(

@@ -63,9 +63,9 @@ class DeviceChange(Struct, frozen=True):
     """
 
     name: Name | UnsetType = UNSET
-    notes: Notes | None | UnsetType = UNSET
+    notes: Notes | UnsetType | None = UNSET
     development: bool | UnsetType = UNSET
-    desired_firmware_version: Version | None | UnsetType = UNSET
+    desired_firmware_version: Version | UnsetType | None = UNSET
     flash: bool = False
     groups: Names | UnsetType = UNSET
     firmware_updates_forced: bool | UnsetType = UNSET

@@ -9,11 +9,12 @@ from api.views import stamp_or_none
 from domain.device import Standing
 from domain.targeting import Cohort, Releases, Target, target_of
 from projections.fleet import DeviceRow, ProductRow
-from projections.fleet.rows import COHORT_FIELDS, DEVICE_COLUMNS
+from projections.fleet.rows import DEVICE_COLUMNS
 
 # Device types with a modem. Source: the vendor's table of platforms.
 CELLULAR_PLATFORMS = frozenset({10, 13, 23, 24, 25, 26, 28, 35, 37, 38, 42})
 
+COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
 COLUMNS = ", ".join(
     [*(f"d.{column}" for column in DEVICE_COLUMNS), *(f"c.{field}" for field in COHORT_FIELDS)]
 )
@@ -40,7 +41,7 @@ class FirmwareUpdate(Struct, frozen=True):
 
 
 class DeviceObject(Struct, frozen=True):
-    """`targeted_firmware_release_version` is what releases alone say; `firmware_target` everything."""
+    """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all."""
 
     id: str
     name: str | None

@@ -80,9 +80,7 @@ async def get_device(call: Call, query: AsOfWanted) -> DeviceObject:
     return shown_device(row, product, names, product.facts().releases())
 
 
-async def device_then(
-    call: Call, product_id: int, device_id: str, position: int
-) -> DeviceObject:
+async def device_then(call: Call, product_id: int, device_id: str, position: int) -> DeviceObject:
     row = await device_at(call, device_id, position)
     if row is None or row.product_id != product_id:
         raise DeviceNotFound

@@ -1,8 +1,9 @@
-"""Input fields: forms made to look like JSON, either spelling of a name, and errors that name the field."""
+"""Input fields: forms made to look like JSON, either spelling of a name, errors that say which."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,7 +32,7 @@ def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         if len(keys) > FORM_DEPTH_MAX:
             raise FieldInvalid(field=name, reason=f"nested deeper than {FORM_DEPTH_MAX}")
         place = found
-        for key, below in zip(keys, keys[1:], strict=False):
+        for key, below in pairwise(keys):
             is_array = not below or below.isdigit()
             place = step(place, key, [] if is_array else {}, name)
         put(place, keys[-1], text, name)
@@ -60,7 +61,7 @@ def put(place: Any, key: str, text: str, name: str) -> None:
 
 
 def understood(kind: type[T], found: Any, *, lax: bool) -> T:
-    """The struct that an object means. Unknown fields are ignored, as clients send more than we read.
+    """The struct that an object means. Unknown fields are ignored: clients send more than we read.
 
     `lax` takes "3", "true" and "null" for what they spell, as forms and queries cannot say it
     otherwise. Raises FieldInvalid.
@@ -98,7 +99,7 @@ def camel(name: str) -> str:
 
 
 def refuse_nul(value: Any, field: str = "body") -> None:
-    """No text may hold a NUL: the database keeps none, so an event with one could not be followed."""
+    """No text may hold a NUL: tables keep none, so an event with one could not be followed."""
     match value:
         case str():
             if "\0" in value:

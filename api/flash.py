@@ -17,11 +17,11 @@ ONLINE = "SELECT online FROM fleet.device WHERE product_id = %s AND device_id = 
 
 async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -> dict[str, Any]:
     """Offer the binary to the device, which must be online and marked for development."""
-    content = one_file(files).rewind().read()
-    upload = await call.in_thread(read_application, content)
-    if upload.platform_id != product.platform_id:
+    upload = await call.in_thread(read_application, one_file(files).rewind().read())
+    content = upload.application
+    if upload.binary.platform_id != product.platform_id:
         raise PlatformWrong(
-            found=f"platform {upload.platform_id}",
+            found=f"platform {upload.binary.platform_id}",
             wanted=f"platform {product.platform_id} ({PLATFORMS[product.platform_id]})",
         )
     async with call.snapshot() as snapshot:

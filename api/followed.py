@@ -52,9 +52,9 @@ class Followed:
             for model, position in zip(MODELS, row, strict=True):
                 self.reach(model, position)
             async for notify in connection.notifies(timeout=LOOK_S):
-                model, _, position = notify.payload.partition(" ")
-                if model in self._positions and position.isdigit():
-                    self.reach(model, int(position))
+                model, _, reached = notify.payload.partition(" ")
+                if model in self._positions and reached.isdigit():
+                    self.reach(model, int(reached))
 
     def reach(self, model: str, position: int) -> None:
         """The model is at the position: whoever waited for it goes on."""

@@ -112,7 +112,7 @@ async def get_group(call: Call, query: AsOfWanted) -> OneGroup:
 async def create_group(call: Call, body: NewGroup) -> OneGroup:
     """Create a group."""
     product = await product_named(call)
-    key = await create(call, product.product_id, body)
+    await create(call, product.product_id, body)
     return OneGroup(await group_as_written(call, product.product_id, body.name))
 
 
@@ -141,9 +141,7 @@ def changes(
     commands: list[Command] = []
     if wanted.name is not UNSET:
         commands.append(
-            RenameGroup(
-                product_id=product_id, group=key, name=wanted.name, names_taken=names_taken
-            )
+            RenameGroup(product_id=product_id, group=key, name=wanted.name, names_taken=names_taken)
         )
     if wanted.color is not UNSET or wanted.description is not UNSET:
         described = DescribeGroup(
@@ -186,8 +184,6 @@ async def create(call: Call, product_id: int, wanted: NewGroup) -> str:
     try:
         await call.decide(product_id, NAMES_CHANGED_BY, look)
     except GroupNameTaken:
-        if not call.resumed:
-            raise
         return await created_before(call, product_id, wanted.name)
     return key
 
@@ -199,8 +195,7 @@ async def created_before(call: Call, product_id: int, name: str) -> str:
     """
     async with call.cloud.database.reading() as rows:
         key = group_in(await groups_of(rows, product_id), name).key
-    loaded = await call.in_thread(call.cloud.fleet.load, f"group-{product_id}-{key}")
-    if call.command not in loaded.commands:
+    if not await call.was_carried_out(f"group-{product_id}-{key}"):
         raise GroupNameTaken(name=name)
     return key
 

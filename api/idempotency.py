@@ -1,4 +1,4 @@
-"""An Idempotency-Key makes a call happen once, however often it is sent, crashes in between included."""
+"""An Idempotency-Key makes a call happen once, however often it is sent, crashes included."""
 
 import asyncio
 import logging
@@ -154,7 +154,7 @@ class Calls:
         return Claim(caller, key, found.command, resumed=True)
 
     async def conclude(self, claim: Claim, answer: Response) -> None:
-        """Keeps the reply for whoever sends the call again; a failure of ours may be tried again."""
+        """Keeps the reply for whoever sends the call again; our own failures may be tried again."""
         try:
             async with self._database.writing() as rows:
                 if answer.status_code >= 500:

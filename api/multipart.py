@@ -23,7 +23,9 @@ class File:
         self.name = name
         self.content_type = content_type
         self.size_bytes = 0
-        self.content: IO[bytes] = SpooledTemporaryFile(max_size=FILE_MEMORY_BYTES)
+        self.content: IO[bytes] = SpooledTemporaryFile(  # noqa: SIM115 - it lives as long as the call
+            max_size=FILE_MEMORY_BYTES
+        )
         self._digest = sha256()
 
     def write(self, part: bytes) -> None:

@@ -1,6 +1,7 @@
 """The past, folded from the log: as of a time or a position, with the folds of the read models."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -12,7 +13,8 @@ from projections.fleet.catalogue import Catalogue
 
 POSITION_DIGITS_MAX = 18
 POSITION_AT = "SELECT log.position_at(%s)"
-CLOCKS_APART_S = 5  # a time ahead of ours by less is taken for now
+BLANK_OFFSET = re.compile(r"^(.*T.*) (\d\d:?\d\d)$")
+CLOCKS_APART = timedelta(seconds=5)  # a time ahead of ours by less is taken for now
 
 
 class AsOfWanted(Struct, frozen=True):
@@ -29,24 +31,24 @@ async def position_of(call: Call, as_of: str) -> int:
         if position > head:
             raise FieldInvalid(field="as_of", reason=f"the log ends at position {head}")
     else:
+        instant = moment(as_of, "as_of")
+        if instant - datetime.now(UTC) > CLOCKS_APART:
+            raise FieldInvalid(field="as_of", reason="lies in the future")
         async with call.cloud.database.reading() as rows:
-            position = await rows.value(POSITION_AT, [moment(as_of, "as_of")])
+            position = await rows.value(POSITION_AT, [instant])
     call.position = position
     return position
 
 
 def moment(given: str, field: str) -> datetime:
-    """A time that is over. Raises FieldInvalid."""
+    """A time in ISO 8601, in UTC unless it says otherwise. Raises FieldInvalid."""
     try:
-        # A plus in a query that nobody escaped arrives as a blank.
-        found = datetime.fromisoformat(given.strip().replace(" 0", "+0"))
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        # A plus that nobody escaped arrives as a blank.
+        found = datetime.fromisoformat(BLANK_OFFSET.sub(r"\1+\2", given.strip()))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         reason = "expected a position of the log, or a time such as 2030-01-31T12:00:00Z"
         raise FieldInvalid(field=field, reason=reason) from None
-    if (found - datetime.now(UTC)).total_seconds() > CLOCKS_APART_S:
-        raise FieldInvalid(field=field, reason="lies in the future")
-    return found
 
 
 async def catalogue_at(call: Call, product_id: int, position: int) -> Catalogue:

@@ -127,7 +127,8 @@ class CallUnderWay(Problem):
 
 
 class PreviewOutdated(Problem):
-    """History moved on at position {position}, after the preview at {as_previewed}: preview again."""
+    """History moved on at position {position}, after the preview at {as_previewed}. Preview
+    again."""
 
     status = 409
     error = "history_moved_on"
@@ -163,6 +164,13 @@ class KeyReused(Problem):
 
     status = 422
     error = "idempotency_key_reused"
+
+
+class Stopping(Problem):
+    """The server is being stopped. Send it again: what is done stays done."""
+
+    status = 503
+    error = "unavailable"
 
 
 # A rule that said no is a bad request, as the Particle API has it, unless it is named here.

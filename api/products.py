@@ -202,7 +202,7 @@ async def created_before(call: Call) -> int | None:
 async def free_id(call: Call) -> int:
     """The lowest number above all those taken; when they are used up, the lowest one free."""
     async with call.cloud.database.reading() as rows:
-        highest = max(PRODUCT_ID_MIN - 1, await rows.value(HIGHEST))
+        highest: int = max(PRODUCT_ID_MIN - 1, await rows.value(HIGHEST))
         if highest < PRODUCT_ID_MAX:
             return highest + 1
         cursor = await rows.connection.execute(TAKEN.encode(), [PRODUCT_ID_MIN])

@@ -133,7 +133,7 @@ class Passage:
             claim = await call.cloud.calls.claim(call.caller.token_hash, key, fingerprint)
             if isinstance(claim, Response):
                 return claim
-            call.command, call.resumed = claim.command, claim.resumed
+            call.keyed, call.command, call.resumed = True, claim.command, claim.resumed
             answer = await self._carried_out(call, body)
             await call.cloud.calls.conclude(claim, answer)
             return answer
@@ -181,8 +181,8 @@ def to_response(outcome: Any, status: int) -> Response:
 
 
 async def late(work: asyncio.Future[Response]) -> AsyncIterator[bytes]:
-    """Blanks until the reply is there, then the reply. If it is an error, the connection breaks off:
-    the status is sent already, and nobody may take an error for a success."""
+    """Blanks until the reply is there, then the reply. If it is an error, the connection breaks
+    off: the status is sent already, and nobody may take an error for a success."""
     while not work.done():
         yield b"\n"
         await asyncio.wait([work], timeout=HEARTBEAT_S)

@@ -1,4 +1,4 @@
-"""Many streams at once: their states read in one statement, new events of all appended in one COPY."""
+"""Many streams at once: states read in one statement, events appended in one COPY."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby

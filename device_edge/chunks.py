@@ -10,9 +10,9 @@ from nats.aio.subscription import Subscription
 
 from device_edge.connection import drain
 from device_edge.content import Content, ContentUnavailable
-from device_edge.handshakes import QUEUE, encode
+from device_edge.handshakes import QUEUE
 from device_edge.known import Known
-from device_edge.messages import ChunkAsked, Refusal, check_size, fault
+from device_edge.messages import ChunkAsked, Malformed, Refusal, encode, read, refusal
 from device_edge.permitted import may_fetch
 from device_edge.rate import RateLimit
 from device_edge.speaker import Speaker, speaker_of
@@ -48,11 +48,9 @@ class Chunks:
     async def answer(self, speaker: Speaker, message: Msg) -> bytes:
         """The chunk behind its header, or a refusal."""
         try:
-            check_size(message.data)
-            asked = decode_asked(message.data)
-        except msgspec.MsgspecError as error:
-            field, reason = fault(error)
-            return encode(Refusal(field=field, reason=reason))
+            asked = read(decode_asked, message.data)
+        except Malformed as malformed:
+            return refusal("chunk", malformed)
         try:
             path = await self._path(speaker, asked)
         except ContentUnavailable as error:
@@ -74,4 +72,4 @@ class Chunks:
 
 
 def refuse(error: str, field: str, reason: str) -> bytes:
-    return encode(Refusal(field=field, reason=reason, error=error))
+    return encode(Refusal(error=error, field=field, reason=reason, about="chunk"))

@@ -16,9 +16,10 @@ from device_edge.messages import (
     CHUNK_BYTES_MAX,
     Beside,
     HelloAnswer,
-    Refusal,
-    check_size,
-    fault,
+    Malformed,
+    encode,
+    read,
+    refusal,
 )
 from device_edge.rate import RateLimit
 from device_edge.reports import Reports
@@ -35,7 +36,6 @@ HELD_POLL_S = 0.25
 
 decode_hello = msgspec.json.Decoder(Hello).decode
 decode_beside = msgspec.json.Decoder(Beside).decode
-encode = msgspec.json.Encoder().encode
 Clock = Callable[[], datetime]
 
 
@@ -96,11 +96,9 @@ class Handshakes:
         if speaker is None or not self._limit.take(speaker.key):
             return None
         try:
-            check_size(message.data)
-            hello, beside = decode_hello(message.data), decode_beside(message.data)
-        except msgspec.MsgspecError as error:
-            field, reason = fault(error)
-            return speaker.answers_on, encode(Refusal(field=field, reason=reason))
+            hello, beside = read(decode_hello, message.data), read(decode_beside, message.data)
+        except Malformed as malformed:
+            return speaker.answers_on, refusal("hello", malformed)
         until = self._monotonic() + HOLD_S_MAX
         held = Held(until, speaker, hello, beside)
         if beside.at_least > self._known.position and len(self._held) < HELD_MAX:

@@ -1,6 +1,7 @@
 """What devices and edges say to each other, as JSON; docs/device-protocol.md tells it to people."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,8 +13,12 @@ from domain.targeting import Rule
 
 MESSAGE_BYTES_MAX = 4096  # of everything but device events
 CHUNK_BYTES_MAX = 32 * 1024
-SHA256_PATTERN = r"^[0-9a-f]{64}$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$(?!\n)"
 POSITION_MAX = 2**63 - 1
+
+T = TypeVar("T")
+
+encode = msgspec.json.Encoder().encode
 
 Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN)]
 Offset = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -46,13 +51,13 @@ class HelloAnswer(Struct, frozen=True, omit_defaults=True):
     chunk_bytes: int = 0
 
 
-class Refusal(Struct, frozen=True, omit_defaults=True):
-    """Why a message was not understood: nothing came of it."""
+class Refusal(Struct, frozen=True):
+    """Why nothing comes of a message: its kind, the field at fault (empty: all of it), the rest."""
 
+    error: str
     field: str
     reason: str
-    error: str = "malformed"
-    id: str = ""
+    about: str
 
 
 class ProgressReport(Struct, frozen=True):
@@ -73,13 +78,6 @@ class ProgressAck(Struct, frozen=True, omit_defaults=True):
     id: str = ""
 
 
-class ProgressRefusal(Struct, frozen=True, omit_defaults=True):
-    about: Literal["update"]
-    field: str
-    reason: str
-    error: str = "malformed"
-
-
 class ChunkAsked(Struct, frozen=True):
     """A part of a binary over the session; a last one may come shorter than asked for."""
 
@@ -88,14 +86,33 @@ class ChunkAsked(Struct, frozen=True):
     length: ChunkLength
 
 
-class Oversized(msgspec.MsgspecError):
-    """Too many bytes."""
+class Malformed(Exception):
+    """The message cannot be read: the field at fault (empty: all of it), and what is wrong."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
 
 
-def check_size(payload: bytes) -> None:
-    """Raises Oversized."""
-    if len(payload) > MESSAGE_BYTES_MAX:
-        raise Oversized(f"{len(payload)} bytes; {MESSAGE_BYTES_MAX} is the limit")
+def read(decode: Callable[[bytes], T], payload: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> T:
+    """What a device sent, whatever it sent. Raises Malformed and nothing else."""
+    if len(payload) > bytes_max:
+        raise Malformed("", f"{len(payload)} bytes; {bytes_max} is the limit")
+    try:
+        return decode(payload)
+    except msgspec.MsgspecError as error:
+        raise Malformed(*fault(error)) from None
+    except UnicodeDecodeError:
+        raise Malformed("", "not UTF-8") from None
+    except RecursionError:
+        raise Malformed("", "nested too deeply") from None
+
+
+def refusal(about: str, malformed: Malformed) -> bytes:
+    """What the device is told of its message."""
+    said = Refusal(error="malformed", field=malformed.field, reason=malformed.reason, about=about)
+    return encode(said)
 
 
 def fault(error: msgspec.MsgspecError) -> tuple[str, str]:

@@ -6,13 +6,14 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from device_edge.connection import drain
-from device_edge.handshakes import QUEUE, Clock, encode, utc_now
+from device_edge.handshakes import QUEUE, Clock, utc_now
 from device_edge.messages import (
+    Malformed,
     ProgressAck,
-    ProgressRefusal,
     ProgressReport,
-    check_size,
-    fault,
+    encode,
+    read,
+    refusal,
 )
 from device_edge.rate import RateLimit
 from device_edge.reports import Reports
@@ -53,12 +54,9 @@ class ProgressReports:
         if speaker is None or not self._limit.take(speaker.key):
             return None
         try:
-            check_size(message.data)
-            said = decode_report(message.data)
-        except msgspec.MsgspecError as error:
-            field, reason = fault(error)
-            refusal = ProgressRefusal(about="update", field=field, reason=reason)
-            return speaker.answers_on, encode(refusal)
+            said = read(decode_report, message.data)
+        except Malformed as malformed:
+            return speaker.answers_on, refusal("update", malformed)
         report = RecordProgress(
             device_id=speaker.device_id,
             at=self._clock().isoformat(),

@@ -1,7 +1,5 @@
 """The JetStream streams that edges and workers own, and which one of its name a stream is."""
 
-import asyncio
-
 from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
@@ -18,7 +16,6 @@ from domain.subjects import (
 DUPLICATES_S = 120.0
 JOURNAL_BYTES_MAX = 2 << 30  # a few million handshakes while the log cannot be reached
 DEVICE_EVENTS_BYTES_MAX = 2 << 30
-STREAM_POLL_S = 0.2
 
 
 def queue(name: str, subjects: list[str], bytes_max: int) -> StreamConfig:
@@ -63,12 +60,6 @@ async def identity_of(connection: Client, stream: str) -> str:
     return found.created.isoformat()
 
 
-async def wait_for_stream(connection: Client, stream: str) -> None:
-    """Until somebody has made it."""
-    while True:
-        try:
-            await connection.jetstream().stream_info(stream)
-        except NotFoundError:
-            await asyncio.sleep(STREAM_POLL_S)
-        else:
-            return
+async def last_sequence_of(connection: Client, stream: str) -> int:
+    """Raises NotFoundError."""
+    return (await connection.jetstream().stream_info(stream)).state.last_seq

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from domain.names import TEXT_PATTERN
 from domain.targeting import Rule
 
-Short = Annotated[str, Meta(max_length=64)]
+Short = Annotated[str, Meta(max_length=64, pattern=TEXT_PATTERN)]
 UNSET_PRODUCT = 65_535  # what a binary built without a product says
 
 

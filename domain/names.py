@@ -19,14 +19,15 @@ FIRMWARE_BYTES_MAX = 16 * 1024 * 1024
 # `$` alone would let a line feed pass at the end.
 DEVICE_ID_PATTERN = r"^[0-9a-f]{24}$(?!\n)"
 GROUP_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$(?!\n)"
+TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL's text and jsonb hold no NUL
 
 DeviceId = Annotated[str, Meta(pattern=DEVICE_ID_PATTERN)]
 ProductId = Annotated[int, Meta(ge=1, le=PRODUCT_ID_MAX)]
 Version = Annotated[int, Meta(ge=VERSION_MIN, le=VERSION_MAX)]
 GroupName = Annotated[str, Meta(pattern=GROUP_NAME_PATTERN)]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
-Description = Annotated[str, Meta(max_length=DESCRIPTION_CHARACTERS_MAX)]
-Notes = Annotated[str, Meta(max_length=NOTES_CHARACTERS_MAX)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
+Description = Annotated[str, Meta(max_length=DESCRIPTION_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
+Notes = Annotated[str, Meta(max_length=NOTES_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
 Color = Annotated[str, Meta(pattern=r"^(#?[0-9A-Fa-f]{6})?$(?!\n)")]
 
 # Every device type that firmware can be built for, by the id its binaries carry.

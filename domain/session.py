@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from domain.hello import Answer, Hello
 from domain.model import Command, Decider, Event
-from domain.names import REASON_CHARACTERS_MAX, DeviceId, Version
+from domain.names import REASON_CHARACTERS_MAX, TEXT_PATTERN, DeviceId, Version
 
-Reason = Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX)]
+Reason = Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
 
 
 class DeviceHandshook(Event):

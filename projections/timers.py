@@ -13,9 +13,9 @@ from psycopg import Connection, Cursor
 from domain.log.mapper import RecordedMapper
 from domain.product import FAILED_ATTEMPTS_DEFAULT
 from domain.session import FirmwareUpdateFailed, RecordTimeOut, UpdateConfirmed, UpdateStarted
-from projections.following import Page, read_rows
+from projections.following import Page, page_after, read_rows
 from projections.link import MESSAGE_ID, Link, Message
-from projections.tracking import FOLLOWED
+from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000
@@ -89,6 +89,7 @@ class DueUpdates:
         self, link: Link, *, timeout_s: float, now: Callable[[], datetime] | None = None
     ) -> None:
         self._link = link
+        self._list = Tracking(TimerModel.schema, TimerModel.name)
         self._timeout = timedelta(seconds=timeout_s)
         self._now = now or (lambda: datetime.now(UTC))
 
@@ -99,6 +100,8 @@ class DueUpdates:
         """Report what is due; it is forgotten once the journal has it."""
         now = self._now()
         with connection.cursor(binary=True) as cursor:
+            if page_after(cursor, self._list.position(cursor) + PAGE_EVENTS_MAX, 1):
+                return False  # the list is far behind: what looks due may have ended long ago
             parameters = [FAILED_ATTEMPTS_DEFAULT, now - self._timeout, DUE_AT_ONCE]
             due = cursor.execute(DUE, parameters, prepare=True).fetchall()
             if not due:

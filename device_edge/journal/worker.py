@@ -15,7 +15,7 @@ from device_edge.journal.entries import Poisoned, Step, device_of, steps_of
 from device_edge.journal.store import Store
 from device_edge.journal.sweep import compare
 from device_edge.reading import Entry, Reading, ReadingLost, reading
-from device_edge.streams import JOURNAL, identity_of, make_stream
+from device_edge.streams import JOURNAL, identity_of, last_sequence_of, make_stream
 from domain.subjects import JOURNAL_STREAM
 
 STEPS_MAX = 2_000  # in one transaction: other writers of the log wait for it
@@ -73,9 +73,9 @@ class Worker:
                 checkpoint = await self._turn(journal, checkpoint)
 
     async def _begin(self) -> Checkpoint:
-        found = await self._connection.jetstream().stream_info(JOURNAL_STREAM)
+        last = await last_sequence_of(self._connection, JOURNAL_STREAM)
         stream = await identity_of(self._connection, JOURNAL_STREAM)
-        return await asyncio.to_thread(self._store.begin, stream, found.state.last_seq)
+        return await asyncio.to_thread(self._store.begin, stream, last)
 
     async def _turn(self, journal: Reading, checkpoint: Checkpoint) -> Checkpoint:
         if not self._unread:

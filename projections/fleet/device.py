@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from domain import device as intended
 from domain import session as done
@@ -14,7 +16,7 @@ from projections.fleet.cohorts import cohort_id
 from projections.fleet.rows import DeviceRow
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, gc=False):
     """Where an event stands in the log, and who it came from."""
 
     position: int
@@ -36,23 +38,24 @@ class UpdateState:
     STUCK = "stuck"
 
 
-def apply(row: DeviceRow, event: Event, place: Place) -> None:
-    """The row after one more event about its device."""
+def apply(row: DeviceRow, event: Event, place: Place) -> bool:
+    """The row after one more event about its device; returns whether its facts have changed."""
     kind = type(event)
-    if kind in FACTS_CHANGED_BY:
-        change_facts(row, event, place)
+    changed = kind in FACTS_CHANGED_BY and change_facts(row, event, place)
     fold = FOLDS.get(kind)
     if fold is not None:
         fold(row, event, place)
     row.last_position = place.position
+    return changed
 
 
-def change_facts(row: DeviceRow, event: Event, place: Place) -> None:
+def change_facts(row: DeviceRow, event: Event, place: Place) -> bool:
     """What targeting sees comes from the domain's own fold, and from nowhere else."""
     before = row.facts()
     after = evolve_device(before, event)
-    if after == before:
-        return
+    if after is before or after == before:
+        return False
+    row.known_facts = after
     row.facts_position = place.position
     row.forced = after.forced
     row.stuck_version = after.stuck_version
@@ -64,6 +67,7 @@ def change_facts(row: DeviceRow, event: Event, place: Place) -> None:
     if after.product_id != before.product_id:
         change_product(row, after)
     row.cohort_id = None if after.product_id is None else cohort_id(after.cohort())
+    return True
 
 
 def change_product(row: DeviceRow, facts: DeviceFacts) -> None:

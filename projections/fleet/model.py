@@ -1,14 +1,13 @@
 """The fleet's tables kept up with the log: rows are loaded, folded in memory, written in bulk."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psycopg import Cursor
 
 from domain.log.mapper import RecordedMapper
 from domain.log.recorder import Row
-from domain.model import Event
 from domain.targeting import Cohort
 from projections.fleet import catalogue, device
 from projections.fleet.catalogue import Catalogue
@@ -88,17 +87,17 @@ class FleetModel:
         for a schema that nobody reads yet, and whose tables are empty."""
         self.schema = schema
         self.page_events_max = page_events_max
+        self.nothing_stored = writes_behind
         self._rows_held_max = rows_held_max
         self._writes_behind = writes_behind
         self._stored = RecordedMapper().stored
         self._tables = Tables(schema)
         self._catalogue = StoredCatalogue(self._tables)
-        self._devices: dict[str, DeviceRow] = {}
-        self._changed: set[str] = set()  # of them, those not written yet
-        self._new: set[str] = set()  # of those, the ones that no row stands for yet
-        self._counted: dict[str, TallyKey | None] = {}  # where each one held is counted
+        self._devices: dict[str, DeviceRow] = {}  # each under the names of both its streams
+        self._changed: set[str] = set()  # the streams of those not written yet
+        self._new: set[str] = set()  # the ids of those that no row stands for yet
+        self._counted: dict[str, TallyKey | None] = {}  # where each one is counted
         self._cohorts: dict[int, Cohort] = {}  # entered since the last write
-        self._nothing_stored = writes_behind
         self._staged = False
 
     def begin(self) -> None:
@@ -107,15 +106,15 @@ class FleetModel:
         self._changed.clear()
         self._new.clear()
         self._cohorts.clear()
-        self._nothing_stored = False
+        self.nothing_stored = False
         self._staged = False
 
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
         rows = read_rows(cursor, page)
         self._catalogue.cursor = cursor
-        self._load(cursor, rows)
+        self._load(cursor, {row[0] for row in rows})
         self._fold(rows)
-        if not self._writes_behind or len(self._devices) > self._rows_held_max:
+        if not self._writes_behind or len(self._counted) > self._rows_held_max:
             self.flush(cursor)
 
     def flush(self, cursor: Cursor[tuple[Any, ...]]) -> None:
@@ -125,83 +124,80 @@ class FleetModel:
         if self._cohorts:
             self._tables.intern(cursor, self._cohorts.values())
             self._cohorts.clear()
-        self._write_devices(cursor)
-        if len(self._devices) > self._rows_held_max:
+        if self._changed:
+            self._write_devices(cursor)
+        if len(self._counted) > self._rows_held_max:
             self._forget_devices()
-        self._nothing_stored = False
+        self.nothing_stored = False
 
-    def _load(self, cursor: Cursor[tuple[Any, ...]], rows: Sequence[Row]) -> None:
+    def _load(self, cursor: Cursor[tuple[Any, ...]], streams: set[str]) -> None:
         """Have a row for every device of the page, in memory."""
-        held = self._devices
-        wanted = set()
-        for row in rows:
-            stream = row[0]
-            if stream.startswith(ABOUT_DEVICES):
-                device_id = stream.partition("-")[2]
-                if device_id not in held:
-                    wanted.add(device_id)
-        if not wanted:
-            return
-        if not self._nothing_stored:
-            for found in self._tables.devices(cursor, list(wanted)):
-                held[found.device_id] = found
-                self._counted[found.device_id] = tally_key(found)
+        unknown = streams.difference(self._devices)
+        wanted = {
+            stream.partition("-")[2] for stream in unknown if stream.startswith(ABOUT_DEVICES)
+        }
+        if wanted and not self.nothing_stored:
+            for row in self._tables.devices(cursor, list(wanted)):
+                self._hold(row, tally_key(row))
+                wanted.discard(row.device_id)
         for device_id in wanted:
-            if device_id not in held:
-                held[device_id] = DeviceRow(device_id)
-                self._counted[device_id] = None
-                self._new.add(device_id)
+            self._hold(DeviceRow(device_id), None)
+        self._new |= wanted
+        self._changed |= streams
+
+    def _hold(self, row: DeviceRow, counted: TallyKey | None) -> None:
+        for kind in ABOUT_DEVICES:
+            self._devices[kind + row.device_id] = row
+        self._counted[row.device_id] = counted
 
     def _fold(self, rows: Sequence[Row]) -> None:
-        stored, held, changed = self._stored, self._devices, self._changed
-        position = 0
+        stored, devices, change = self._stored, self._devices, device.apply
+        position, topic = 0, ""
         try:
             for stream, _, topic, state, position, recorded_at in rows:
                 one = stored(topic, state)
                 place = Place(position, recorded_at, one.origin, one.actor)
-                if stream.startswith(ABOUT_DEVICES):
-                    device_id = stream.partition("-")[2]
-                    self._change_device(held[device_id], one.event, place)
-                    changed.add(device_id)
-                else:
+                row = devices.get(stream)
+                if row is None:
                     catalogue.apply(self._catalogue, one.event, place)
+                elif change(row, one.event, place) and row.cohort_id is not None:
+                    # Each one ever entered: the table must not depend on where pages end.
+                    self._cohorts[row.cohort_id] = row.facts().cohort()
         except Exception as error:
             if passes(error):
                 raise
             raise CannotApply(position, f"{topic}: {type(error).__name__}: {error}") from error
 
-    def _change_device(self, row: DeviceRow, event: Event, place: Place) -> None:
-        before = row.cohort_id
-        device.apply(row, event, place)
-        if row.cohort_id is not None and row.cohort_id != before:
-            # Every cohort ever entered, so that the table does not depend on where pages end.
-            self._cohorts[row.cohort_id] = row.facts().cohort()
-
     def _write_devices(self, cursor: Cursor[tuple[Any, ...]]) -> None:
-        if not self._changed:
-            return
-        held, counted = self._devices, self._counted
-        new = [held[device_id] for device_id in self._new]
-        old = [held[device_id] for device_id in self._changed - self._new]
+        held, new = self._devices, self._new
+        changed = {
+            row.device_id: row for row in map(held.get, self._changed) if row is not None
+        }
         if new:
-            self._tables.insert_devices(cursor, new)
-        if old:
+            self._tables.insert_devices(cursor, (changed[device_id] for device_id in new))
+        if len(new) < len(changed):
             if not self._staged:
                 self._tables.prepare_stage(cursor)
                 self._staged = True
-            self._tables.update_devices(cursor, old)
+            old = changed.keys() - new
+            self._tables.update_devices(cursor, (changed[device_id] for device_id in old))
+        self._tables.count(cursor, self._recount(changed.values()))
+        self._changed.clear()
+        self._new.clear()
+
+    def _recount(self, rows: Iterable[DeviceRow]) -> Counter[TallyKey]:
+        """How many devices more, or fewer, are in each state than before."""
+        counted = self._counted
         moved: Counter[TallyKey] = Counter()
-        for device_id in self._changed:
-            before, after = counted[device_id], tally_key(held[device_id])
+        for row in rows:
+            before, after = counted[row.device_id], tally_key(row)
             if before != after:
                 if before is not None:
                     moved[before] -= 1
                 if after is not None:
                     moved[after] += 1
-                counted[device_id] = after
-        self._tables.count(cursor, moved)
-        self._changed.clear()
-        self._new.clear()
+                counted[row.device_id] = after
+        return moved
 
     def _forget_devices(self) -> None:
         self._devices.clear()

@@ -54,9 +54,16 @@ class DeviceRow(Struct, gc=False):
     groups: tuple[str, ...] = ()
     locked_version: int | None = None
     development: bool = False
+    # the same once more, as the domain has it; made when first asked for
+    known_facts: DeviceFacts | None = None
 
     def facts(self) -> DeviceFacts:
         """What handshakes are answered from."""
+        if self.known_facts is None:
+            self.known_facts = self._make_facts()
+        return self.known_facts
+
+    def _make_facts(self) -> DeviceFacts:
         return DeviceFacts(
             product_id=self.product_id,
             standing=Standing(self.standing),
@@ -69,10 +76,8 @@ class DeviceRow(Struct, gc=False):
         )
 
 
-COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
-DEVICE_COLUMNS = tuple(
-    field for field in DeviceRow.__struct_fields__ if field not in COHORT_FIELDS
-)
+# Every field before the cohort's is a column.
+DEVICE_COLUMNS = DeviceRow.__struct_fields__[: DeviceRow.__struct_fields__.index("standing")]
 
 
 class ProductRow(Struct, gc=False):

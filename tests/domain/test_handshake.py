@@ -25,8 +25,8 @@ def hello(version: int | None = 2, product_id: int | None = HERE, **more: object
     )
 
 
-def default(told: Told, **more: bool) -> Answer:
-    return Answer(told=told, rule=Rule.DEFAULT, version=3, product_id=HERE, **more)
+def default(told: Told, *, joins: bool = False) -> Answer:
+    return Answer(told=told, rule=Rule.DEFAULT, version=3, product_id=HERE, joins=joins)
 
 
 def test_a_device_is_offered_its_target_when_it_runs_something_else() -> None:

@@ -1,7 +1,7 @@
 """What each line of `events.jsonl` must be read as, for ever: in the order of the lines.
 
-A new event type gets a line there and an entry here. An event whose shape changes keeps its old line,
-whose entry here becomes what the upcaster makes of it, and gets a new one.
+A new event type gets a line there and an entry here. An event whose shape changes keeps its old
+line, whose entry here becomes what the upcaster makes of it, and gets a new one.
 """
 
 from domain import device, firmware, group, product, session

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.device import DEVICE, DeviceCommand, Standing
+from domain.device import DEVICE, DeviceCommand, DeviceEvent, Standing
 from domain.facts import (
     DEVICE_FACTS_CHANGED_BY,
     NO_DEVICE_FACTS,
@@ -28,7 +28,7 @@ def device_facts(history: Sequence[Event]) -> DeviceFacts:
     return facts
 
 
-def agree(history: Sequence[Event]) -> None:
+def agree(history: Sequence[DeviceEvent]) -> None:
     device, facts = fold(DEVICE, history), device_facts(history)
     assert facts.product_id == device.product_id
     assert facts.standing == (device.standing or Standing.MEMBER)
@@ -44,7 +44,7 @@ def agree(history: Sequence[Event]) -> None:
 def test_a_devices_facts_agree_with_its_decider_after_any_commands(
     commands: list[DeviceCommand],
 ) -> None:
-    history: list[Event] = []
+    history: list[DeviceEvent] = []
     for command in commands:
         try:
             history += DEVICE.decide(fold(DEVICE, history), command)
@@ -55,7 +55,9 @@ def test_a_devices_facts_agree_with_its_decider_after_any_commands(
 
 @law
 @given(some_of(EVENTS["device"]))
-def test_a_devices_facts_agree_with_its_decider_after_any_events(history: list[Event]) -> None:
+def test_a_devices_facts_agree_with_its_decider_after_any_events(
+    history: list[DeviceEvent],
+) -> None:
     agree(history)
 
 

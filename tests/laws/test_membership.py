@@ -9,6 +9,7 @@ from domain.device import (
     DenyDevice,
     DeviceCommand,
     DeviceDenied,
+    DeviceEvent,
     DeviceImported,
     DeviceJoined,
     DeviceQuarantined,
@@ -19,7 +20,7 @@ from domain.device import (
     RemoveDevice,
     Standing,
 )
-from domain.model import Event, Refused, fold
+from domain.model import Refused, fold
 from tests.laws.pools import law, some_of
 
 COMINGS_AND_GOINGS = (ImportDevice, QuarantineDevice, JoinDevice, DenyDevice, RemoveDevice)
@@ -27,8 +28,8 @@ ENTERED = (DeviceImported, DeviceJoined)
 TURNED_AWAY = (DeviceRemoved, DeviceDenied)
 
 
-def history_of(commands: Sequence[DeviceCommand]) -> list[Event]:
-    history: list[Event] = []
+def history_of(commands: Sequence[DeviceCommand]) -> list[DeviceEvent]:
+    history: list[DeviceEvent] = []
     for command in commands:
         try:
             history += DEVICE.decide(fold(DEVICE, history), command)

@@ -25,7 +25,8 @@ def streams(count: int, name: str = "bulk") -> list[StoredEvent]:
 
 
 def rows(recorder: GroupCommitRecorder) -> list[Row]:
-    return recorder.select_rows(0, EVERYTHING)
+    page: list[Row] = recorder.select_rows(0, EVERYTHING)
+    return page
 
 
 def places(recorder: GroupCommitRecorder) -> list[tuple[str, int]]:

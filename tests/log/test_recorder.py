@@ -294,14 +294,15 @@ def test_pages_are_read_by_position_bounds_and_names(fleet: Fleet) -> None:
 
 def test_closing_commits_everything_that_waits(database: str) -> None:
     fleet = Fleet(database)
-    with ThreadPoolExecutor(8) as callers:
+    append = fleet.recorder.insert_events
+    with ThreadPoolExecutor(9) as callers:
         with writers_held_up(database):
-            waiting = [
-                callers.submit(fleet.recorder.insert_events, [stored(f"device-{n}", 1)])
-                for n in range(8)
-            ]
-            eventually(lambda: fleet.recorder._waiting.qsize() >= 1)
-            closing = callers.submit(lambda: None)
-            closing.result()
-    fleet.close()
-    assert sorted(position for one in waiting for position in one.result()) == [*range(1, 9)]
+            waiting = [callers.submit(append, [stored("first", 1)])]
+            eventually(lambda: waiting_for_the_log(database) == 1)
+            waiting += [callers.submit(append, [stored(f"device-{n}", 1)]) for n in range(7)]
+            eventually(lambda: fleet.recorder._waiting.qsize() == 7)
+            closing = callers.submit(fleet.close)
+            eventually(lambda: fleet.recorder._waiting.qsize() == 8)
+        closing.result()
+        assert all(one.done() for one in waiting)
+    assert sorted(position for one in waiting for position in one.result() or ()) == [*range(1, 9)]

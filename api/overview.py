@@ -1,0 +1,8 @@
+"""x"""
+
+from typing import Any
+
+REASONS: tuple[str, ...] = ()
+
+
+async def reason_condition(snapshot: Any, product: Any, reason: str) -> Any: ...

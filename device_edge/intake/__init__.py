@@ -1,0 +1,1 @@
+"""Device events: what devices publish, checked, stored by the day, and acknowledged."""

@@ -1,0 +1,252 @@
+"""Makes a read model again from the log, beside the live one, compares the two, and swaps them.
+
+Readers notice nothing: the live tables serve until both schemas are renamed in one transaction.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+from psycopg import Connection, Cursor
+from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL, Identifier
+
+from projections.comparison import TableHash, differences, hashes
+from projections.fleet.model import FleetModel
+from projections.following import Model, Page, page_after
+from projections.history import HistoryModel
+from projections.running import follower_conninfo, lock_key
+from projections.shadow import Shadow
+from projections.snapshots import snapshot, swap_key
+from projections.tracking import Tracking
+
+PAGE_EVENTS = 5_000
+ROWS_HELD_MAX = 200_000  # devices in memory, about 1 KB each
+LOCK_WAIT_MS = 100  # shorter than a deadlock takes to be found: we give way, readers never
+LOCK_RETRY_S = 0.1
+LOCK_ATTEMPTS_MAX = 600
+TRACKING = "tracking"
+POSITION_MAX = 2**63 - 1
+
+Sql = Connection[tuple[Any, ...]]
+Say = Callable[[str], None]
+
+
+class Buildable(Model, Protocol):
+    """A model that can hold rows back while nobody reads them."""
+
+    nothing_stored: bool
+
+    def flush(self, cursor: Cursor[tuple[Any, ...]]) -> None: ...
+
+
+class Recipe(NamedTuple):
+    """How a model is built in another schema, and which of its tables is the large one."""
+
+    build: Callable[[str], Buildable]
+    large: str
+
+
+def fleet_in(schema: str) -> Buildable:
+    return FleetModel(
+        schema, page_events_max=PAGE_EVENTS, rows_held_max=ROWS_HELD_MAX, writes_behind=True
+    )
+
+
+RECIPES = {
+    "fleet": Recipe(fleet_in, "device"),
+    "history": Recipe(HistoryModel, "entry"),
+}
+
+
+class Busy(Exception):
+    """Somebody else is rebuilding this model, or holds its tables for too long."""
+
+
+class Differs(Exception):
+    """The rebuilt model is not what the live one is; it was not swapped in."""
+
+
+def rebuild(conninfo: str, name: str, *, accept: bool, say: Say) -> None:
+    """Rebuild a model of RECIPES. `conninfo` is the database owner's.
+
+    Raises Differs unless the result is the same as the live model, or `accept` is given; Busy.
+    """
+    with (
+        psycopg.connect(conninfo, autocommit=True) as owner,
+        psycopg.connect(follower_conninfo(conninfo, f"rebuild {name}"), autocommit=True) as app,
+    ):
+        if owner.execute("SELECT pg_try_advisory_lock(%s)", [rebuild_key(name)]).fetchone() != (
+            True,
+        ):
+            raise Busy(f"{name} is being rebuilt by somebody else")
+        Rebuild(owner, app, name, say).run(accept=accept)
+
+
+def rebuild_key(name: str) -> int:
+    return lock_key(f"rebuild {name}")
+
+
+class Rebuild:
+    """One rebuild. `owner` makes and renames schemas; `app` fills tables, as followers do."""
+
+    def __init__(self, owner: Sql, app: Sql, name: str, say: Say) -> None:
+        recipe = RECIPES[name]
+        self._owner, self._app, self._say = owner, app, say
+        self._live = Tracking(name, name)
+        self._shadow = Shadow(owner, name, f"{name}_rebuilt", recipe.large)
+        self._model = recipe.build(self._shadow.name)
+        self._tables = [table for table in self._shadow.tables if table != TRACKING]
+        self._position = 0
+
+    def run(self, *, accept: bool) -> None:
+        self._build()
+        same = self._compare()
+        if not same and not accept:
+            self._shadow.drop()
+            raise Differs("the rebuilt model differs from the live one; --accept swaps it in")
+        self._swap()
+
+    def _build(self) -> None:
+        """From the first event to where the live model is."""
+        self._shadow.make()
+        started_at = time.monotonic()
+        with without_gc():
+            has_key = self._advance(self._live_position(), has_key=False)
+        with self._app.transaction(), self._app.cursor(binary=True) as cursor:
+            self._model.flush(cursor)
+        if not has_key:
+            self._shadow.make_key()
+        self._shadow.make_indexes()
+        took_s = time.monotonic() - started_at
+        self._say(
+            f"{self._model.name}: built up to position {self._position:,} in {took_s:.1f} s"
+            f" ({self._position / took_s:,.0f} positions a second)"
+        )
+
+    def _advance(self, until: int, *, has_key: bool = True) -> bool:
+        """Apply pages up to exactly that position; returns whether the large table has its key."""
+        with self._app.cursor(binary=True) as cursor:
+            while self._position < until:
+                page = page_after(cursor, self._position, self._model.page_events_max)
+                assert page is not None
+                page = Page(page.after, min(page.until, until))
+                with self._app.transaction():
+                    self._model.apply(cursor, page)
+                self._position = page.until
+                if not has_key and not self._model.nothing_stored:
+                    self._shadow.make_key()
+                    has_key = True
+        return has_key
+
+    def _catch_up(self, until: int) -> None:
+        self._advance(until)
+        with self._app.transaction(), self._app.cursor(binary=True) as cursor:
+            self._model.flush(cursor)
+
+    def _live_position(self) -> int:
+        with self._owner.cursor(binary=True) as cursor:
+            return self._live.position(cursor)
+
+    def _compare(self) -> bool:
+        """At the same position of both; says what each is, and where they differ."""
+        with snapshot(self._owner, self._shadow.live):
+            position = self._live_position()
+            live = hashes(self._owner, self._shadow.live, self._tables)
+        self._catch_up(position)
+        rebuilt = hashes(self._app, self._shadow.name, self._tables)
+        self._say(f"at position {position:,}:")
+        for table in self._tables:
+            self._say_table(table, live[table], rebuilt[table])
+        differing = [table for table in self._tables if live[table] != rebuilt[table]]
+        if differing:
+            with self._held_still():
+                for line in differences(
+                    self._owner, self._shadow.live, self._shadow.name, differing
+                ):
+                    self._say(f"  {line}")
+        return not differing
+
+    def _say_table(self, table: str, live: TableHash, rebuilt: TableHash) -> None:
+        self._say(f"  {table:14} live    {live}")
+        verdict = "the same" if live == rebuilt else "DIFFERENT"
+        self._say(f"  {'':14} rebuilt {rebuilt}  {verdict}")
+
+    def _swap(self) -> None:
+        live, shadow = self._shadow.live, self._shadow.name
+        old = f"{live}_replaced"
+        self._owner.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(old)))
+        self._catch_up(self._live_position())
+        with self._alone(), self._held_still():
+            execute = self._owner.execute
+            # A follower that waits for this row has to look again, and then finds the new one.
+            execute(
+                SQL("UPDATE {} SET notification_id = %s").format(Identifier(live, TRACKING)),
+                [POSITION_MAX],
+            )
+            execute(
+                SQL("INSERT INTO {} VALUES (%s, %s)").format(Identifier(shadow, TRACKING)),
+                [self._model.name, self._position],
+            )
+            rename = SQL("ALTER SCHEMA {} RENAME TO {}")
+            execute(rename.format(Identifier(live), Identifier(old)))
+            execute(rename.format(Identifier(shadow), Identifier(live)))
+        self._say(f"{live}: swapped at position {self._position:,}")
+        self._drop(old)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody is in the middle of reading several tables as of one moment."""
+        key = [swap_key(self._shadow.live)]
+        for _ in range(LOCK_ATTEMPTS_MAX):
+            # Not waiting in line: that would hold up those who share the lock.
+            if self._owner.execute("SELECT pg_try_advisory_lock(%s)", key).fetchone() == (True,):
+                break
+            time.sleep(LOCK_RETRY_S)
+        else:
+            raise Busy(f"snapshots of {self._shadow.live} are being read all the time")
+        try:
+            yield
+        finally:
+            self._owner.execute("SELECT pg_advisory_unlock(%s)", key)
+
+    @contextmanager
+    def _held_still(self) -> Iterator[None]:
+        """A transaction in which both models stand at the same position, and stay there."""
+        with self._owner.transaction(), self._owner.cursor(binary=True) as cursor:
+            tracking = Identifier(self._shadow.live, TRACKING)
+            cursor.execute(SQL("SELECT FROM {} FOR UPDATE").format(tracking))
+            self._catch_up(self._live.position(cursor))
+            yield
+
+    def _drop(self, schema: str) -> None:
+        """Table by table, giving way to whoever still reads one."""
+        for table in self._shadow.tables:
+            drop = SQL("DROP TABLE {}").format(Identifier(schema, table))
+            for attempt in range(LOCK_ATTEMPTS_MAX):
+                try:
+                    with self._owner.transaction():
+                        self._owner.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+                        self._owner.execute(drop)
+                    break
+                except LockNotAvailable:
+                    if attempt == LOCK_ATTEMPTS_MAX - 1:
+                        raise
+                    time.sleep(LOCK_RETRY_S)
+        self._owner.execute(SQL("DROP SCHEMA {}").format(Identifier(schema)))
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Rows and events hold no cycles: looking for some among millions only takes time."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()

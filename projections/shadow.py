@@ -1,0 +1,102 @@
+"""A second schema of a model's tables, made from the live one's: built beside it, then renamed."""
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+
+from domain.log.fleet import APP_ROLE
+
+Sql = Connection[tuple[Any, ...]]
+
+TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = %s::regnamespace AND relkind = 'r' ORDER BY relname
+"""
+# Constraints first: their indexes come with them. LIKE leaves both out, so that rows are copied in
+# without them, and names are those of the live tables.
+CONSTRAINTS = """
+    SELECT format('ALTER TABLE %%I.%%I ADD CONSTRAINT %%I %%s', %(shadow)s::text, relname, conname,
+                  pg_get_constraintdef(pg_constraint.oid))
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE relnamespace = %(live)s::regnamespace AND relname = %(table)s
+      AND contype IN ('p', 'u') ORDER BY contype, conname
+"""
+INDEXES = """
+    SELECT replace(pg_get_indexdef(indexrelid), format(' ON %%I.', %(live)s::text),
+                   format(' ON %%I.', %(shadow)s::text))
+    FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+    WHERE relnamespace = %(live)s::regnamespace AND relname = %(table)s
+      AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    ORDER BY indexrelid
+"""
+GRANTS = """
+    SELECT format('GRANT %%s ON SCHEMA %%I TO %%s', privilege_type, %(shadow)s::text,
+                  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+    FROM pg_namespace, aclexplode(nspacl) WHERE nspname = %(live)s AND grantee <> nspowner
+    UNION ALL
+    SELECT format('GRANT %%s ON %%I.%%I TO %%s', privilege_type, %(shadow)s::text, relname,
+                  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+    FROM pg_class, aclexplode(relacl)
+    WHERE relnamespace = %(live)s::regnamespace AND relkind = 'r' AND grantee <> relowner
+"""
+
+
+def tables_of(connection: Sql, schema: str) -> list[str]:
+    return [name for (name,) in connection.execute(TABLES, [schema]).fetchall()]
+
+
+class Shadow:
+    """The schema `shadow`, shaped like `live`; one table of it is `large`, and indexed last."""
+
+    def __init__(self, connection: Sql, live: str, shadow: str, large: str) -> None:
+        """`connection` may create schemas, and set the application's role."""
+        self._connection = connection
+        self._large = large
+        self._names = {"live": live, "shadow": shadow}
+        self.live = live
+        self.name = shadow
+        self.tables = tables_of(connection, live)
+
+    def make(self) -> None:
+        """Make it anew; what an earlier attempt left is dropped."""
+        shadow = Identifier(self.name)
+        with self._connection.transaction():
+            self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(shadow))
+            self._connection.execute(
+                SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(shadow, Identifier(APP_ROLE))
+            )
+            self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
+            for table in self.tables:
+                self._connection.execute(
+                    SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(
+                        Identifier(self.name, table), Identifier(self.live, table)
+                    )
+                )
+                if table != self._large:
+                    self._run(CONSTRAINTS, table)
+                    self._run(INDEXES, table)
+            self._run(GRANTS)
+
+    def make_key(self) -> None:
+        """The large table's key, without which no row of it can be found again."""
+        with self._connection.transaction():
+            self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
+            self._run(CONSTRAINTS, self._large)
+
+    def make_indexes(self) -> None:
+        """Everything else, and the planner's statistics."""
+        with self._connection.transaction():
+            self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
+            self._run(INDEXES, self._large)
+            for table in self.tables:
+                self._connection.execute(SQL("ANALYZE {}").format(Identifier(self.name, table)))
+
+    def drop(self) -> None:
+        self._connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(self.name)))
+
+    def _run(self, query: str, table: str = "") -> None:
+        """Run the statements that a query gives."""
+        found = self._connection.execute(query.encode(), {**self._names, "table": table})
+        for (statement,) in found.fetchall():
+            self._connection.execute(statement.encode())

@@ -1,0 +1,250 @@
+"""The story, told once with a thousand devices; what it claims is then looked up without it."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from rollcall.sample_firmware import build
+from rollcall.state import CHECKOUT, State
+from rollcall.status import status
+
+DEVICES = 1_000
+STORY_TIMEOUT_S = 240
+DEMO = (sys.executable, "-m", "rollcall.cli", "demo")
+
+pytestmark = pytest.mark.timeout(STORY_TIMEOUT_S + 60)
+
+
+class Told:
+    """What the demo printed, and the cloud that it left running."""
+
+    def __init__(self, result: dict[str, Any], text: str) -> None:
+        self.result = result
+        self.text = text
+        self.steps: dict[str, dict[str, Any]] = {one["step"]: one for one in result["steps"]}
+        self.state = State(Path(result["state"]))
+        found = status(self.state)
+        token = {"Authorization": f"Bearer {found['admin_token']}"}
+        self.http = httpx.Client(base_url=found["http"], headers=token, trust_env=False, timeout=30)
+        self.database = psycopg.connect(found["database"], autocommit=True)
+        self.product_id = self.steps["create_product"]["product_id"]
+
+    def close(self) -> None:
+        self.http.close()
+        self.database.close()
+
+    def sql(self, query: str, *params: object) -> list[tuple[Any, ...]]:
+        return self.database.execute(query.encode(), params).fetchall()
+
+    def get(self, path: str, **query: Any) -> Any:
+        reply = self.http.get(f"/v1/products/{self.product_id}{path}", params=query)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Told]:
+    """The cloud outlives the story, so that it can be asked afterwards; it is stopped at the end."""
+    done = subprocess.run(
+        [*DEMO, "--devices", str(DEVICES), "--json", "--keep"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=STORY_TIMEOUT_S,
+    )
+    assert done.stdout, done.stderr
+    told = Told(json.loads(done.stdout), done.stderr)
+    try:
+        yield told
+    finally:
+        told.close()
+        stopped = rollcall(told, "stop")
+        assert stopped.returncode == 0, stopped.stderr
+
+
+def rollcall(told: Told, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rollcall.cli", *words],
+        env={**os.environ, "ROLLCALL_STATE": str(told.state.path)},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_all_is_as_told(told: Told) -> None:
+    assert told.result["as_told"], told.text
+    assert told.text.rstrip().endswith(" s.")
+
+
+def test_a_thousand_devices_are_imported_and_three_lines_are_not(told: Told) -> None:
+    assert told.steps["import_devices"]["imported"] == DEVICES
+    assert len(told.steps["import_devices"]["invalid"]) == 3
+    events = "SELECT count(*) FROM log.fleet_events WHERE topic = 'DeviceImported'"
+    # The neighbour's, the stranger's approval, and the latecomer's.
+    assert told.sql(events) == [(DEVICES + 3,)]
+
+
+def test_uploaded_bytes_are_kept_unchanged(told: Told) -> None:
+    for version, digest in told.steps["upload_two_versions"]["sha256"].items():
+        bytes_kept = told.http.get(
+            f"/v1/products/{told.product_id}/firmware/{version}/binary"
+        ).content
+        assert hashlib.sha256(bytes_kept).hexdigest() == digest
+        assert bytes_kept == build(
+            told.product_id, int(version), 6, len(bytes_kept), seed=int(version)
+        )
+
+
+def test_refusals_name_what_was_wrong(told: Told) -> None:
+    wrong_version = told.steps["refuse_a_wrong_version"]["refusal"]
+    assert "7" in wrong_version
+    assert "3" in wrong_version
+    assert "Version 2 has not run" in told.steps["refuse_an_unproven_release"]["refusal"]
+
+
+def test_no_version_was_released_before_it_was_proven(told: Told) -> None:
+    rows = told.sql(
+        """SELECT originator_id, topic FROM log.fleet_events
+           WHERE topic IN ('FirmwareProven', 'FirmwareReleased') AND originator_id LIKE 'firmware-%%'
+           ORDER BY originator_id, originator_version"""
+    )
+    product = told.product_id
+    assert rows == [
+        (f"firmware-{product}-1", "FirmwareProven"),
+        (f"firmware-{product}-2", "FirmwareProven"),
+        (f"firmware-{product}-2", "FirmwareReleased"),
+        (f"firmware-{product}-3", "FirmwareProven"),
+        (f"firmware-{product}-3", "FirmwareReleased"),
+    ]
+
+
+@pytest.mark.parametrize("step", ["release_to_beta", "release_to_everybody"])
+def test_a_preview_is_what_then_happens(told: Told, step: str) -> None:
+    version = 2 if step == "release_to_beta" else 3
+    released_at = told.steps[step]["released_at"]
+    rows = told.sql(
+        """SELECT DISTINCT event ->> 'device_id' FROM log.entry
+           WHERE name = 'DeviceHandshook' AND "position" > %s
+             AND event -> 'told' ->> 'told' IN ('update', 'pending')
+             AND (event -> 'told' ->> 'version')::integer = %s""",
+        released_at,
+        version,
+    )
+    offered = {device_id for (device_id,) in rows}
+    previewed = set(told.steps[step]["previewed"])
+    online = {device_id for device_id, in_use in handshook(told).items() if in_use}
+    newcomers = {told.steps["import_a_latecomer"]["device"], stranger(told)}
+    assert previewed
+    assert offered - newcomers == previewed & online
+
+
+def handshook(told: Told) -> dict[str, bool]:
+    """Every device imported, and whether it ever shook hands."""
+    rows = told.sql(
+        """SELECT substr(d.originator_id, 8), EXISTS (
+               SELECT 1 FROM log.fleet_events s
+               WHERE s.originator_id = 'session-' || substr(d.originator_id, 8))
+           FROM log.fleet_events d WHERE d.topic = 'DeviceImported'"""
+    )
+    return dict(rows)
+
+
+def stranger(told: Told) -> str:
+    found: str = told.steps["quarantine_a_stranger"]["device"]
+    return found
+
+
+def test_every_device_runs_what_the_rules_say(told: Told) -> None:
+    """Recomputed here from groups and marks alone, in words other than the product's own."""
+    listed = devices(told)
+    assert len(listed) == DEVICES + 2
+    hindered = told.steps["fail_until_stuck"]["device"], told.steps["fail_once"]["device"]
+    for device in listed:
+        groups = set(device["groups"])
+        if not device["online"]:
+            assert device["firmware_version"] is None
+            continue
+        expected = 2 if groups == {"beta"} else 3
+        if device["desired_firmware_version"] is not None:
+            expected = device["desired_firmware_version"]
+        if device["development"] or device["id"] in hindered:
+            expected = 1
+        assert device["firmware_version"] == expected, device
+
+
+def devices(told: Told) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    page = pages = 1
+    while page <= pages:
+        reply = told.get("/devices", page=page, per_page=100, sortAttr="deviceId", sortDir="asc")
+        found += reply["devices"]
+        pages = reply["meta"]["total_pages"]
+        page += 1
+    return found
+
+
+def test_the_failing_device_is_stuck_with_its_reason(told: Told) -> None:
+    step = told.steps["fail_until_stuck"]
+    found = told.get(f"/devices/{step['device']}")
+    assert found["firmware_update"]["state"] == "stuck"
+    assert found["firmware_update"]["reason"] == step["reason"] == "battery too low"
+    assert found["stuck_firmware_version"] == 3
+    failures = "SELECT count(*) FROM log.fleet_events WHERE originator_id = %s AND topic = %s"
+    assert told.sql(failures, f"session-{step['device']}", "FirmwareUpdateFailed") == [(3,)]
+
+
+def test_why_tells_five_devices_apart(told: Told) -> None:
+    sentences = told.steps["explain_five_devices"]["why"]
+    assert len(set(sentences)) == 5
+    kinds = ("locked to version 2", "development", "(early)", "(beta)", "default release")
+    assert [kind in sentence for kind, sentence in zip(kinds, sentences, strict=True)] == [True] * 5
+
+
+def test_billing_started_once_for_each_device_that_shook_hands(told: Told) -> None:
+    rows = told.sql(
+        """SELECT substr(originator_id, 8), count(*) FROM log.fleet_events
+           WHERE topic = 'BillingStarted' GROUP BY 1"""
+    )
+    assert dict(rows) == {device_id: 1 for device_id, in_use in handshook(told).items() if in_use}
+
+
+def test_the_forged_event_was_named(told: Told) -> None:
+    step = told.steps["forge_history"]
+    assert step["wrong"] > 0
+    named = [one for one in step["rests_on"] if one.startswith(f"position {step['forged_at']}:")]
+    assert len(named) == 1
+    assert "FirmwareLocked" in named[0]
+
+
+def test_the_log_is_whole_at_the_end(told: Told) -> None:
+    for what in ("decisions", "streams"):
+        verified = rollcall(told, "verify", what)
+        assert verified.returncode == 0, verified.stdout
+        assert verified.stdout.rstrip().endswith("all right.")
+
+
+def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = set(Path("/tmp").glob("rollcall-demo-*"))
+    demo = subprocess.Popen(
+        [*DEMO, "--devices", "40"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "online" in line:
+            break
+    demo.send_signal(signal.SIGINT)
+    demo.stdout.read()
+    assert demo.wait(60) == 130
+    assert set(Path("/tmp").glob("rollcall-demo-*")) <= before
