@@ -33,8 +33,12 @@ ORDERS = {
     # Development devices come first here, as the vendor's console has it.
     ("firmwareVersion", "desc"): "c.development DESC, d.running DESC NULLS LAST, d.device_id DESC",
 }
-COUNT_TALLY = """
-    SELECT coalesce(sum(t.devices), 0)::bigint FROM fleet.tally t WHERE t.product_id = %(product)s
+COUNT = f"SELECT count(*) {FROM}"
+COUNT_TALLIED = "SELECT coalesce(sum(d.devices), 0)::bigint FROM fleet.tally d"
+COHORTS = """
+    SELECT array_agg(cohort_id) FROM fleet.cohort
+    WHERE product_id = %s AND (standing <> 'member' OR NOT %s::boolean)
+      AND (NOT %s::boolean OR groups && %s::text[])
 """
 
 Part = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
@@ -97,59 +101,68 @@ async def list_devices(call: Call, query: DevicesWanted) -> Devices:
     async with call.snapshot() as snapshot:
         product = await product_in(call, snapshot)
         names = await group_names(snapshot, product.product_id)
-        where, params = await conditions(snapshot, product, names, query)
-        total = await count(snapshot, where, params)
-        params |= {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
+        search = await search_for(snapshot, product, names, query)
+        total = await count(snapshot, search)
+        limits = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
         order = ORDERS[query.sortAttr, query.sortDir]
         rows = await snapshot.all(
             DeviceRow,
-            f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(where)}"
+            f"SELECT {COLUMNS} {FROM} WHERE {search.condition}"
             f" ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s",
-            params,
+            {**search.params, **limits},
         )
     releases = product.facts().releases()
     shown = [shown_device(row, product, names, releases) for row in rows]
     return Devices(shown, [], page_of(query.page, query.per_page, total))
 
 
-async def conditions(
+class Search:
+    """What is looked for, as SQL: `tallied` conditions speak only of what the tally has too."""
+
+    def __init__(self, product_id: int) -> None:
+        self.tallied = ["d.product_id = %(product)s"]
+        self.others: list[str] = []
+        self.params: dict[str, Any] = {"product": product_id}
+
+    @property
+    def condition(self) -> str:
+        return " AND ".join([*self.tallied, *self.others])
+
+
+async def search_for(
     snapshot: Snapshot, product: ProductRow, names: dict[str, str], query: DevicesWanted
-) -> tuple[list[str], dict[str, Any]]:
-    """What the query asks for, as SQL."""
-    where = ["d.product_id = %(product)s"]
-    params: dict[str, Any] = {"product": product.product_id}
+) -> Search:
+    search = Search(product.product_id)
     if query.deviceId:
-        where.append("d.device_id LIKE %(device_id)s")
-        params["device_id"] = like(query.deviceId.lower())
+        search.others.append("d.device_id LIKE %(device_id)s")
+        search.params["device_id"] = like(query.deviceId.lower())
     if query.deviceName:
-        where.append("d.name ILIKE %(name)s")
-        params["name"] = like(query.deviceName)
+        search.others.append("d.name ILIKE %(name)s")
+        search.params["name"] = like(query.deviceName)
     if query.serialNumber:
-        where.append("false")  # no device has told its serial number
-    if query.quarantined:
-        where.append("c.standing <> 'member'")
+        search.others.append("false")  # no device has told its serial number
     if query.online is not None:
-        where.append("d.online = %(online)s")
-        params["online"] = query.online
-    if query.groups:
-        wanted = {name.strip() for name in query.groups.split(",")}
-        where.append("c.groups && %(groups)s::text[]")
-        params["groups"] = [key for key, name in names.items() if name in wanted]
+        search.tallied.append("d.online = %(online)s")
+        search.params["online"] = query.online
+    if query.quarantined or query.groups:
+        wanted = {name.strip() for name in query.groups.split(",") if name.strip()}
+        keys = [key for key, name in names.items() if name in wanted]
+        params = [product.product_id, query.quarantined, bool(wanted), keys]
+        search.tallied.append("d.cohort_id = ANY (%(cohorts)s::bigint[])")
+        search.params["cohorts"] = await snapshot.value(COHORTS, params) or []
     if query.reason:
         if query.reason not in REASONS:
             raise FieldInvalid(field="reason", reason=f"must be one of {', '.join(REASONS)}")
         condition, values = await reason_condition(snapshot, product, query.reason)
-        where.append(condition)
-        params |= values
-    return where, params
+        search.tallied.append(condition)
+        search.params |= values
+    return search
 
 
-async def count(snapshot: Snapshot, where: list[str], params: dict[str, Any]) -> int:
-    """How many devices there are; all of a product's are counted already."""
-    if len(where) == 1:
-        total: int = await snapshot.value(COUNT_TALLY, params)
-    else:
-        total = await snapshot.value(f"SELECT count(*) {FROM} WHERE {' AND '.join(where)}", params)
+async def count(snapshot: Snapshot, search: Search) -> int:
+    """How many devices there are: from the tally, wherever that can tell."""
+    statement = COUNT if search.others else COUNT_TALLIED
+    total: int = await snapshot.value(f"{statement} WHERE {search.condition}", search.params)
     return total
 
 

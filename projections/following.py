@@ -58,9 +58,7 @@ def page_after(cursor: Cursor[tuple[Any, ...]], after: int, events_max: int) -> 
     return None if row[0] is None else Page(after, row[0])
 
 
-def read_rows(
-    cursor: Cursor[tuple[Any, ...]], page: Page, topics: Sequence[str] = ()
-) -> list[Row]:
+def read_rows(cursor: Cursor[tuple[Any, ...]], page: Page, topics: Sequence[str] = ()) -> list[Row]:
     """The page's events, of the topics given, in position order."""
     if topics:
         cursor.execute(ROWS + OF_TOPICS + IN_ORDER, [*page, list(topics)], prepare=True)

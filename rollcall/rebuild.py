@@ -12,7 +12,8 @@ from rollcall.trouble import Trouble
 HELP = "Make a read model again from the log, compare it with the live one, and swap it in."
 EXAMPLES = """\
 The live model serves all the while, and nobody who reads it notices the swap. If the two differ,
-the differences are shown and the live one stays, unless --accept says that the rebuilt one is right.
+the differences are shown and the live one stays, unless --accept says that the rebuilt one is
+right.
 """
 
 

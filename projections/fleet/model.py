@@ -170,9 +170,7 @@ class FleetModel:
 
     def _write_devices(self, cursor: Cursor[tuple[Any, ...]]) -> None:
         held, new = self._devices, self._new
-        changed = {
-            row.device_id: row for row in map(held.get, self._changed) if row is not None
-        }
+        changed = {row.device_id: row for row in map(held.get, self._changed) if row is not None}
         if new:
             self._tables.insert_devices(cursor, (changed[device_id] for device_id in new))
         if len(new) < len(changed):

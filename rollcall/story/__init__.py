@@ -1,1 +1,1 @@
-"""The life of one product, told by a cloud and a fleet of simulated devices, and checked as told."""
+"""The life of one product, told by a cloud and a simulated fleet, and checked as it is told."""

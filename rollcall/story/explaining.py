@@ -27,9 +27,8 @@ async def explain_five_devices(world: World) -> Seen:
         )
         await compare_with_the_log(world, why)
         sentences.append(why["sentence"])
-    return seen(
-        f"Why do these {len(sentences)} devices have their firmware?", lines=sentences, why=sentences
-    )
+    question = f"Why do these {len(sentences)} devices have their firmware?"
+    return seen(question, lines=sentences, why=sentences)
 
 
 async def compare_with_the_log(world: World, why: dict[str, Any]) -> None:

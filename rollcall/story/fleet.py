@@ -1,4 +1,4 @@
-"""Simulated devices, with real connections; what they know of themselves is the fleet's own truth."""
+"""Simulated devices with real connections; what they know of themselves is the fleet's truth."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable

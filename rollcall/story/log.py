@@ -17,8 +17,8 @@ OF_DEVICE = " AND stream = ANY (%(streams)s)"
 IN_ORDER = ' ORDER BY "position"'
 HEAD = "SELECT coalesce(max(notification_id), 0) FROM log.fleet_events"
 STATE = "SELECT state FROM log.fleet_events WHERE notification_id = %s"
-# The triggers that keep the log from change are passed by in this session alone, as only a superuser
-# may; this is the forger whom the audit must find.
+# The triggers that keep the log from change are passed by in this session alone, as only a
+# superuser may; this is the forger whom the audit must find.
 PAST_TRIGGERS = "SET LOCAL session_replication_role = replica"
 FORGE = "UPDATE log.fleet_events SET state = %s WHERE notification_id = %s"
 

@@ -1,4 +1,4 @@
-"""Devices that come later: one that nobody knows, and one that is imported before it is switched on."""
+"""Devices that come later: one that nobody knows, and one imported before it is switched on."""
 
 from rollcall.story.telling import Seen, expect, seen
 from rollcall.story.world import LATECOMER, STRANGER, World

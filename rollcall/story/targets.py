@@ -31,9 +31,8 @@ async def leave_alone(world: World) -> Seen:
     ):
         await world.fleet.say_hello([device_id])
         device = world.fleet[device_id]
-        expect(
-            f"what {device_id} is told", ("nothing", rule), (device.told["told"], device.told["rule"])
-        )
+        told = device.told["told"], device.told["rule"]
+        expect(f"what {device_id} is told", ("nothing", rule), told)
         expect(f"what {device_id} runs", version, device.version)
     return seen(
         "The locked device stays at 2 and the development device at 1; both are told so"

@@ -1,4 +1,4 @@
-"""How the story is told: a line for each step once it is known to be true, a counter for each wait."""
+"""How the story is told: a line for each step once it is found true, a counter for each wait."""
 
 import sys
 import time

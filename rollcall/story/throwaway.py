@@ -1,4 +1,4 @@
-"""A whole cloud of one's own, on free ports and in a temporary folder, gone when it is done with."""
+"""A whole cloud of its own, on free ports and in a temporary folder, gone when done with."""
 
 import os
 import shutil

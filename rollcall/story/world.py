@@ -25,7 +25,7 @@ POLL_SLOW_S = 0.25
 
 
 class Cast:
-    """Who plays which part: the first few devices alone, then groups, the last ones never online."""
+    """Who plays which part: a few alone, then those in groups; the last are never switched on."""
 
     def __init__(self, size: int) -> None:
         self.everybody = [f"e00fce68{number:016x}" for number in range(1, size + 1)]
@@ -89,7 +89,7 @@ class World:
         look: Callable[[], Awaitable[int]],
         poll_s: float = POLL_S,
     ) -> None:
-        """Wait until a count is as expected, showing it. Raises NotAsTold with the last one seen."""
+        """Wait until a count is as expected, showing it. Raises NotAsTold with the last seen."""
         deadline = time.monotonic() + WAIT_S
         with self.telling.counting() as counter:
             while (found := await look()) != expected:
