@@ -81,7 +81,7 @@ def media_type(request: Request) -> str:
 async def pieces(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
     """The body as it arrives. Raises BodyTooLarge, before reading anything where it can be seen."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > bytes_max:
+    if declared.isascii() and declared.isdigit() and int(declared) > bytes_max:
         raise BodyTooLarge(limit_bytes=bytes_max)
     size_bytes = 0
     async for piece in request.stream():

@@ -21,7 +21,8 @@ from domain.recorded import Provenance
 
 WRITERS_MAX = 64
 LONG_WRITERS_MAX = 2  # imports and uploads: each holds up to some tens of megabytes
-GUARD_ATTEMPTS_MAX = 8
+GUARD_ATTEMPTS_MAX = 5
+NUMBER_DIGITS_MAX = 9
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Call:
     def number(self, name: str) -> int:
         """A part of the path that is a number. Raises NotFound if it is not."""
         found = self.part(name)
-        if not found.isdigit() or len(found) > 9:
+        if not (found.isascii() and found.isdigit()) or len(found) > NUMBER_DIGITS_MAX:
             raise NotFound(what=name.capitalize())
         return int(found)
 

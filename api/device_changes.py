@@ -71,6 +71,21 @@ class DeviceChange(Struct, frozen=True):
     firmware_updates_forced: bool | UnsetType = UNSET
 
 
+class DeviceChanged(Struct, frozen=True, kw_only=True):
+    """What was changed, as it was sent; or, for a flash, that it is under way."""
+
+    id: str
+    ok: bool = True
+    updated_at: str
+    name: str | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
+    development: bool | UnsetType = UNSET
+    desired_firmware_version: int | UnsetType | None = UNSET
+    groups: list[str] | UnsetType = UNSET
+    firmware_updates_forced: bool | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+
+
 class GroupNames(Struct, frozen=True):
     add: Names = []
     remove: Names = []
@@ -97,12 +112,13 @@ class Retried(Struct, frozen=True):
     ok: bool = True
 
 
-async def change_device(call: Call, body: DeviceChange, files: Files) -> dict[str, Any]:
+async def change_device(call: Call, body: DeviceChange, files: Files) -> DeviceChanged:
     """Change a device; or, sent a file, flash it with that binary."""
     product = await product_named(call)
     device_id = device_id_in(call)
     if files:
-        return await flash(call, product, device_id, files)
+        status = await flash(call, product, device_id, files)
+        return DeviceChanged(id=device_id, updated_at=now(), status=status)
     changed = {
         field: value
         for field in DeviceChange.__struct_fields__
@@ -129,7 +145,7 @@ async def change_device(call: Call, body: DeviceChange, files: Files) -> dict[st
     else:
         commands = intents(call, product.product_id, device_id, body, keys, version_known=True)
         await call.carry_out(*commands)
-    return {"id": device_id, **changed, "updated_at": now()}
+    return DeviceChanged(id=device_id, updated_at=now(), **changed)
 
 
 def watched_by(wanted: DeviceChange) -> list[type[Event]]:

@@ -9,6 +9,7 @@ from api.views import stamp_or_none
 from domain.device import Standing
 from domain.targeting import Cohort, Releases, Target, target_of
 from projections.fleet import DeviceRow, ProductRow
+from projections.fleet.overview import reason_of_device
 from projections.fleet.rows import DEVICE_COLUMNS
 
 # Device types with a modem. Source: the vendor's table of platforms.
@@ -16,10 +17,10 @@ CELLULAR_PLATFORMS = frozenset({10, 13, 23, 24, 25, 26, 28, 35, 37, 38, 42})
 
 COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
 COLUMNS = ", ".join(
-    [*(f"d.{column}" for column in DEVICE_COLUMNS), *(f"c.{field}" for field in COHORT_FIELDS)]
+    [*(f"device.{column}" for column in DEVICE_COLUMNS), *(f"c.{field}" for field in COHORT_FIELDS)]
 )
-FROM = "FROM fleet.device d JOIN fleet.cohort c USING (cohort_id)"
-DEVICE = f"SELECT {COLUMNS} {FROM} WHERE d.product_id = %s AND d.device_id = %s"
+FROM = "FROM fleet.device AS device JOIN fleet.cohort c USING (cohort_id)"
+DEVICE = f"SELECT {COLUMNS} {FROM} WHERE device.product_id = %s AND device.device_id = %s"
 
 
 class FirmwareTarget(Struct, frozen=True):
@@ -41,7 +42,10 @@ class FirmwareUpdate(Struct, frozen=True):
 
 
 class DeviceObject(Struct, frozen=True):
-    """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all."""
+    """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all.
+
+    `firmware_reason` says where the device stands to its target, as the overview counts it.
+    """
 
     id: str
     name: str | None
@@ -64,6 +68,7 @@ class DeviceObject(Struct, frozen=True):
     firmware_updates_enabled: bool
     firmware_updates_forced: bool
     firmware_target: FirmwareTarget
+    firmware_reason: str | None
     firmware_update: FirmwareUpdate | None
     stuck_firmware_version: int | None
     told: str | None
@@ -95,7 +100,8 @@ def shown_device(
     row: DeviceRow, product: ProductRow, names: Mapping[str, str], releases: Releases
 ) -> DeviceObject:
     """`names` are those of the product's groups, by key."""
-    target = target_of(cohort_of(row), releases)
+    row.groups = tuple(row.groups)  # a list where the database gave it
+    target = target_of(row.facts().cohort(), releases)
     platform_id = product.platform_id if row.platform_id is None else row.platform_id
     system_version = row.system_version or None
     return DeviceObject(
@@ -120,6 +126,7 @@ def shown_device(
         firmware_updates_enabled=row.updates_enabled,
         firmware_updates_forced=row.forced,
         firmware_target=shown_target(target, names),
+        firmware_reason=reason_of_device(row, releases),
         firmware_update=shown_update(row),
         stuck_firmware_version=row.stuck_version,
         told=row.told,
@@ -148,24 +155,10 @@ def shown_device(
     )
 
 
-def cohort_of(row: DeviceRow) -> Cohort:
-    """What targeting sees of the device, which is in a product."""
-    assert row.product_id is not None
-    return Cohort(
-        product_id=row.product_id,
-        standing=Standing(row.standing),
-        groups=tuple(row.groups),
-        locked_version=row.locked_version,
-        development=row.development,
-    )
-
-
 def release_target(row: DeviceRow, releases: Releases) -> int | None:
     """The version that releases alone ask for: what the device would get if it were unlocked."""
     assert row.product_id is not None
-    released = Cohort(
-        product_id=row.product_id, standing=Standing(row.standing), groups=tuple(row.groups)
-    )
+    released = Cohort(product_id=row.product_id, standing=Standing(row.standing), groups=row.groups)
     return target_of(released, releases).version
 
 

@@ -9,7 +9,7 @@ from api.call import Call
 from api.database import Snapshot
 from api.device_object import COLUMNS, DEVICE, FROM, DeviceObject, shown_device
 from api.groups import groups_of
-from api.overview import REASONS, reason_condition
+from api.overview import REASONS, devices_of_reason
 from api.past import AsOfWanted, catalogue_at, device_at, position_of
 from api.problem import DeviceNotFound, FieldInvalid
 from api.products import product_in, product_named
@@ -23,18 +23,22 @@ IS_DEVICE_ID = re.compile(DEVICE_ID_PATTERN)
 
 # The text after the first word of each is what makes the order whole: ties are broken by id.
 ORDERS = {
-    ("lastConnection", "desc"): "d.last_handshake_at DESC NULLS LAST, d.device_id",
-    ("lastConnection", "asc"): "d.last_handshake_at ASC NULLS FIRST, d.device_id DESC",
-    ("deviceName", "asc"): "d.name, d.device_id",
-    ("deviceName", "desc"): "d.name DESC, d.device_id DESC",
-    ("deviceId", "asc"): "d.device_id",
-    ("deviceId", "desc"): "d.device_id DESC",
-    ("firmwareVersion", "asc"): "d.running, d.device_id",
+    ("lastConnection", "desc"): "device.last_handshake_at DESC NULLS LAST, device.device_id",
+    ("lastConnection", "asc"): "device.last_handshake_at ASC NULLS FIRST, device.device_id DESC",
+    ("deviceName", "asc"): "device.name, device.device_id",
+    ("deviceName", "desc"): "device.name DESC, device.device_id DESC",
+    ("deviceId", "asc"): "device.device_id",
+    ("deviceId", "desc"): "device.device_id DESC",
+    ("firmwareVersion", "asc"): "device.running, device.device_id",
     # Development devices come first here, as the vendor's console has it.
-    ("firmwareVersion", "desc"): "c.development DESC, d.running DESC NULLS LAST, d.device_id DESC",
+    (
+        "firmwareVersion",
+        "desc",
+    ): "c.development DESC, device.running DESC NULLS LAST, device.device_id DESC",
 }
 COUNT = f"SELECT count(*) {FROM}"
-COUNT_TALLIED = "SELECT coalesce(sum(d.devices), 0)::bigint FROM fleet.tally d"
+COUNT_TALLIED = "SELECT coalesce(sum(device.devices), 0)::bigint FROM fleet.tally device"
+IN_PRODUCT = "device.product_id = %(product)s"
 COHORTS = """
     SELECT array_agg(cohort_id) FROM fleet.cohort
     WHERE product_id = %s AND (standing <> 'member' OR NOT %s::boolean)
@@ -120,9 +124,10 @@ class Search:
     """What is looked for, as SQL: `tallied` conditions speak only of what the tally has too."""
 
     def __init__(self, product_id: int) -> None:
-        self.tallied = ["d.product_id = %(product)s"]
+        self.tallied = [IN_PRODUCT]
         self.others: list[str] = []
         self.params: dict[str, Any] = {"product": product_id}
+        self.total: int | None = None  # where it is known already
 
     @property
     def condition(self) -> str:
@@ -134,33 +139,37 @@ async def search_for(
 ) -> Search:
     search = Search(product.product_id)
     if query.deviceId:
-        search.others.append("d.device_id LIKE %(device_id)s")
+        search.others.append("device.device_id LIKE %(device_id)s")
         search.params["device_id"] = like(query.deviceId.lower())
     if query.deviceName:
-        search.others.append("d.name ILIKE %(name)s")
+        search.others.append("device.name ILIKE %(name)s")
         search.params["name"] = like(query.deviceName)
     if query.serialNumber:
         search.others.append("false")  # no device has told its serial number
     if query.online is not None:
-        search.tallied.append("d.online = %(online)s")
+        search.tallied.append("device.online = %(online)s")
         search.params["online"] = query.online
     if query.quarantined or query.groups:
         wanted = {name.strip() for name in query.groups.split(",") if name.strip()}
         keys = [key for key, name in names.items() if name in wanted]
-        params = [product.product_id, query.quarantined, bool(wanted), keys]
-        search.tallied.append("d.cohort_id = ANY (%(cohorts)s::bigint[])")
-        search.params["cohorts"] = await snapshot.value(COHORTS, params) or []
+        asked_for = [product.product_id, query.quarantined, bool(wanted), keys]
+        search.tallied.append("device.cohort_id = ANY (%(in_cohorts)s::bigint[])")
+        search.params["in_cohorts"] = await snapshot.value(COHORTS, asked_for) or []
     if query.reason:
         if query.reason not in REASONS:
             raise FieldInvalid(field="reason", reason=f"must be one of {', '.join(REASONS)}")
-        condition, values = await reason_condition(snapshot, product, query.reason)
-        search.tallied.append(condition)
-        search.params |= values
+        condition, params, total = await devices_of_reason(snapshot, product, query.reason)
+        if search.condition == IN_PRODUCT:
+            search.total = total
+        search.others.append(condition)
+        search.params |= params
     return search
 
 
 async def count(snapshot: Snapshot, search: Search) -> int:
     """How many devices there are: from the tally, wherever that can tell."""
+    if search.total is not None:
+        return search.total
     statement = COUNT if search.others else COUNT_TALLIED
     total: int = await snapshot.value(f"{statement} WHERE {search.condition}", search.params)
     return total

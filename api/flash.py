@@ -1,7 +1,6 @@
 """Sending a binary straight to a development device, past every release."""
 
 from hashlib import sha256
-from typing import Any
 
 from api.binaries import keep_bytes, one_file, read_application
 from api.call import Call
@@ -15,8 +14,8 @@ from projections.fleet import ProductRow
 ONLINE = "SELECT online FROM fleet.device WHERE product_id = %s AND device_id = %s"
 
 
-async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -> dict[str, Any]:
-    """Offer the binary to the device, which must be online and marked for development."""
+async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -> str:
+    """Offer the binary to the device, which must be online and marked for development; says so."""
     upload = await call.in_thread(read_application, one_file(files).rewind().read())
     content = upload.application
     if upload.binary.platform_id != product.platform_id:
@@ -40,4 +39,4 @@ async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -
     await call.must_be_allowed(command)
     await keep_bytes(call, digest.digest(), content)
     await call.carry_out(command)
-    return {"id": device_id, "status": "Update started", "ok": True}
+    return "Update started"

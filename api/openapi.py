@@ -1,7 +1,237 @@
-"""x"""
+"""The OpenAPI description, made from the table of routes and the structs of their handlers."""
 
-from typing import Any
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.body import FORM, JSON, MULTIPART, TEXT
+from api.call import Call
+from api.followed import MODELS
+from api.idempotency import HEADER, KEPT_HOURS, KEY_CHARACTERS_MAX, REPLAYED_HEADER
+from api.problem import Trouble
+from api.routing import (
+    AT_LEAST_HEADER,
+    BEHIND_HEADER,
+    POSITION_HEADER,
+    REQUEST_HEADER,
+    Files,
+    Route,
+)
+
+VERSION = "1"
+REF = "#/components/schemas/{name}"
+ABOUT = """An event-sourced device cloud. Paths and shapes follow the Particle API; what is added is
+in the same style. A write answers once the read models show it, or says which are behind. Requests
+are JSON, urlencoded or multipart; unknown fields are ignored. Every error is a Trouble."""
+
+MEANINGS = {
+    200: "Done.",
+    201: "Created.",
+    204: "Done; there is nothing to say.",
+    206: "The range that was asked for.",
+    304: "What the client has is what there is.",
+    400: "Something that was sent cannot be, or a rule refuses it; no token is said so too.",
+    401: "The token is not known. Nothing else is ever answered so.",
+    403: "There is no such product, or the token lacks the scope.",
+    404: "There is no such device, group, firmware or handshake in the product.",
+    408: "The body did not arrive in time.",
+    409: "The state of things stands in the way, or history moved on, or the call is under way.",
+    413: "The body is too large.",
+    415: "The body is of a type that is not taken here.",
+    416: "The range lies outside.",
+    422: "The Idempotency-Key was used for another call.",
+    500: "A fault of ours; it names the request.",
+    503: "Too busy just now, or out of reach of the database. Try again.",
+}
+ALWAYS = (400, 401, 403, 500, 503)
+WITH_BODY = (408, 409, 413, 415, 422)
+PARTS = {
+    "product": {"type": "string", "description": "The product's id or slug."},
+    "device": {"type": "string", "description": "24 hexadecimal digits, in any case."},
+    "group": {"type": "string", "description": "The group's name."},
+    "version": {"type": "integer", "description": "The firmware's version."},
+}
 
 
-async def openapi(call: Any) -> dict[str, Any]:
-    return {}
+async def openapi(call: Call) -> Response:
+    """This description."""
+    return Response(document(tuple(call.request.app.state.routes)), media_type=JSON)
+
+
+@cache
+def document(routes: tuple[Route, ...]) -> bytes:
+    """The OpenAPI 3.1 document of the routes, as JSON."""
+    schemas = Schemas(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for route in routes:
+        operation = operation_of(route, schemas, names)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Rollcall", "version": VERSION, "description": ABOUT},
+            "security": [{"token": []}],
+            "paths": paths,
+            "components": {
+                "schemas": schemas.components,
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "responses": {str(status): problem(status) for status in MEANINGS if status >= 400},
+            },
+        }
+    )
+
+
+class Schemas:
+    """The schemas of every struct that a handler takes or answers with."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        kinds: list[Any] = [Trouble]
+        for route in routes:
+            hints = route.hints
+            kinds += [hints[name] for name in ("query", "body") if name in hints]
+            kinds.append(answer_of(hints))
+        self._kinds = list(dict.fromkeys(kind for kind in kinds if kind not in (None, Response)))
+        found, components = msgspec.json.schema_components(self._kinds, ref_template=REF)
+        self._schemas = dict(zip(self._kinds, found, strict=True))
+        self.components = components
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """A reference, or the schema itself where a kind has no name."""
+        schema: dict[str, Any] = self._schemas[kind]
+        return schema
+
+    def fields(self, kind: type[Struct]) -> Mapping[str, dict[str, Any]]:
+        """The fields of a struct, each with its schema."""
+        named: str = self.of(kind)["$ref"]
+        properties: dict[str, dict[str, Any]] = self.components[named.rpartition("/")[2]][
+            "properties"
+        ]
+        return properties
+
+    def required(self, kind: type[Struct]) -> Sequence[str]:
+        named: str = self.of(kind)["$ref"]
+        required: list[str] = self.components[named.rpartition("/")[2]].get("required", [])
+        return required
+
+
+def answer_of(hints: Mapping[str, Any]) -> Any:
+    """What a handler answers with: a struct, None for nothing, Response for bytes."""
+    answer = hints.get("return")
+    if get_origin(answer) is Annotated:
+        return get_args(answer)[1]
+    return None if answer is type(None) else answer
+
+
+def operation_of(route: Route, schemas: Schemas, names: set[str]) -> dict[str, Any]:
+    hints = route.hints
+    name = route.handler.__name__
+    while name in names:
+        name = f"{name}_too"  # the same under another address
+    names.add(name)
+    text = inspect.cleandoc(route.handler.__doc__ or "")
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": text.partition("\n")[0],
+        "tags": [route.scope.partition(":")[0].partition(".")[0]],
+        "security": [{"token": [route.scope]}],
+        "parameters": parameters_of(route, schemas),
+        "responses": {str(status): answer for status, answer in answers_of(route, schemas)},
+    }
+    if "body" in hints or "files" in hints:
+        operation["requestBody"] = body_of(route, schemas)
+    return operation
+
+
+def parameters_of(route: Route, schemas: Schemas) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    for part in re.findall(r"{(\w+)}", route.path):
+        schema = dict(PARTS[part])
+        about = schema.pop("description")
+        parameters.append(
+            {"name": part, "in": "path", "required": True, "description": about, "schema": schema}
+        )
+    if "query" in route.hints:
+        kind = route.hints["query"]
+        required = schemas.required(kind)
+        for name, schema in schemas.fields(kind).items():
+            parameter = {"name": name, "in": "query", "schema": schema}
+            parameters.append({**parameter, "required": name in required})
+    if route.takes_body:
+        about = f"Makes the call happen once; its reply is kept for {KEPT_HOURS} hours."
+        parameters.append(header(HEADER, about, KEY_CHARACTERS_MAX))
+    else:
+        about = "The position of the log that the reply must reflect; waited for, bounded."
+        parameters.append(header(AT_LEAST_HEADER, about, 18))
+    return parameters
+
+
+def header(name: str, about: str, characters_max: int) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": characters_max}
+    return {"name": name, "in": "header", "description": about, "schema": schema}
+
+
+def body_of(route: Route, schemas: Schemas) -> dict[str, Any]:
+    hints = route.hints
+    kind = hints["body"]
+    content: dict[str, Any] = {
+        JSON: {"schema": schemas.of(kind)},
+        FORM: {"schema": schemas.of(kind)},
+        MULTIPART: {"schema": schemas.of(kind)},
+    }
+    if hints.get("files") == Files:
+        file = {"type": "object", "properties": {"file": {"contentMediaType": BYTES}}}
+        content[MULTIPART] = {"schema": {"allOf": [schemas.of(kind), file]}}
+        content[TEXT] = {"schema": {"type": "string"}}
+    about = f"At most {route.bytes_max} bytes."
+    return {"description": about, "required": False, "content": content}
+
+
+BYTES = "application/octet-stream"
+
+
+def answers_of(route: Route, schemas: Schemas) -> list[tuple[int, dict[str, Any]]]:
+    """Every status that the route can answer, with what it then says."""
+    kind = answer_of(route.hints)
+    success: dict[str, Any] = {"description": MEANINGS[route.status], "headers": headers_of(route)}
+    if kind is Response:
+        success["content"] = {BYTES: {"schema": {}}}
+    elif kind is not None:
+        success["content"] = {JSON: {"schema": schemas.of(kind)}}
+    statuses = {*ALWAYS, *route.also, *(WITH_BODY if route.takes_body else ())}
+    if re.search(r"{(device|group|version)}", route.path):
+        statuses.add(404)
+    answers = [(route.status, success)]
+    for status in sorted(statuses):
+        if status < 400:
+            answers.append((status, {"description": MEANINGS[status]}))
+        else:
+            answers.append((status, {"$ref": f"#/components/responses/{status}"}))
+    return answers
+
+
+def headers_of(route: Route) -> dict[str, Any]:
+    models = ", ".join(MODELS)
+    about = {
+        REQUEST_HEADER: "The request, as errors and events name it.",
+        POSITION_HEADER: "The position of the log that this reflects.",
+        BEHIND_HEADER: f"The read models that are not there yet ({models}), if any.",
+    }
+    if route.takes_body:
+        about[REPLAYED_HEADER] = "true if this is the reply of an earlier call of the same key."
+    return {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in about.items()
+    }
+
+
+def problem(status: int) -> dict[str, Any]:
+    return {
+        "description": MEANINGS[status],
+        "content": {JSON: {"schema": {"$ref": REF.format(name=Trouble.__name__)}}},
+    }

@@ -136,8 +136,8 @@ class ProductChange(Struct, frozen=True):
 
 async def product_in(call: Call, rows: Rows) -> ProductRow:
     """The product that the path names, by id or slug. Raises PermissionDenied if there is none."""
-    named = call.part("product")
-    if len(named) > PRODUCT_CHARACTERS_MAX:
+    named = call.request.path_params["product"]
+    if len(named) > PRODUCT_CHARACTERS_MAX or "\0" in named:
         raise PermissionDenied
     if named.isascii() and named.isdigit():
         if not PRODUCT_ID_MIN <= int(named) <= PRODUCT_ID_MAX:

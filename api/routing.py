@@ -19,8 +19,7 @@ from api.call import Call, Cloud
 from api.fields import FORM_FIELDS_MAX, nested, understood
 from api.idempotency import HEADER, fingerprint_of, key_of
 from api.multipart import File
-from api.problem import FieldInvalid, Problem, answer_to
-from domain.model import Refused
+from api.problem import FieldInvalid, answer_to
 
 POSITION_HEADER = "X-Rollcall-Position"
 BEHIND_HEADER = "X-Rollcall-Behind"
@@ -41,7 +40,8 @@ class ScopeUnnamed(Exception):
 class Route(Struct, frozen=True):
     """One line of the table of routes.
 
-    `refuses` names the refusals that only this route gives. A `slow` route may take minutes.
+    `also` are statuses that it may answer and that its method and address do not tell. A `slow`
+    route may take minutes.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Route(Struct, frozen=True):
     status: int = 200
     bytes_max: int = SMALL_BYTES_MAX
     slow: bool = False
-    refuses: tuple[type[Refused] | type[Problem], ...] = ()
+    also: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.scope:

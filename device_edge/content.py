@@ -23,7 +23,7 @@ class ContentUnavailable(Exception):
     """The binary cannot be fetched now; try again later."""
 
 
-class ContentDamaged(Exception):
+class ContentDamaged(ContentUnavailable):
     """The database holds other bytes under this SHA-256 than the ones it was made of."""
 
 

@@ -45,11 +45,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     content_folder: Path
     messages_per_s_max: float
 
+    def __repr__(self) -> str:
+        # Secrets stay out of tracebacks.
+        return f"Settings({self.name})"
+
 
 class Edge:
     """The parts, wired."""
 
-    def __init__(self, settings: Settings, connection: Client) -> None:
+    def __init__(self, settings: Settings, connection: Client, broken: Broken) -> None:
         self._connection = connection
         known = Known()
         welcomer = Welcomer(known)
@@ -66,7 +70,7 @@ class Edge:
             firmware_url=settings.http_url,
         )
         self._progress = ProgressReports(welcomer, self._reports, limit)
-        self._chunks = Chunks(known, content, chunk_limit)
+        self._chunks = Chunks(known, content, chunk_limit, broken)
         self._prefetching = Prefetching(content)
         self._following = Following(connection, known, self._applied)
         self._server = server_of(Downloads(known, content, settings.master_key))
@@ -125,5 +129,5 @@ async def run_edge(settings: Settings, stopping: asyncio.Event, ready: Callable[
         held.push_async_callback(connection.close)
         auth = await connect(settings.nats_auth_url, settings.name, broken)
         held.push_async_callback(auth.close)
-        edge = Edge(settings, connection)
+        edge = Edge(settings, connection, broken)
         await first_of(edge.serve(auth, stopping, ready), broken.wait())

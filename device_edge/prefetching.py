@@ -31,5 +31,6 @@ class Prefetching:
                     await self._content.prefetch(facts.sha256, facts.size_bytes)
                 except ContentUnavailable as error:
                     # Devices that ask for it try again themselves.
-                    print(f"Not prefetched: {error.__cause__}", file=sys.stderr, flush=True)
+                    reason = error.__cause__ or repr(error)
+                    print(f"Not prefetched: {reason}", file=sys.stderr, flush=True)
             self._some.clear()

@@ -6,7 +6,7 @@ A nudge that is lost costs nothing but time: the device says hello by itself whe
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 import msgspec
@@ -25,10 +25,12 @@ from domain.firmware import FirmwareReleased
 from domain.log.mapper import RecordedMapper
 from domain.log.recorder import Row
 from domain.model import Event
+from domain.session import DeviceHandshook
 from domain.subjects import down
 from domain.targeting import Cohort, Releases, target_of
 from projections.following import Page, read_rows
 from projections.link import Link, Message
+from projections.outdated import outdated
 from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000
@@ -45,6 +47,7 @@ TOPICS = tuple(
         DeviceImported,
         FirmwareReleased,
         BinaryFlashed,
+        DeviceHandshook,
     )
 )
 
@@ -115,12 +118,15 @@ class NudgeModel:
 
     def apply(self, cursor: Sql, page: Page) -> None:
         alone: dict[str, int] = {}
+        handshakes: dict[str, tuple[int, DeviceHandshook]] = {}
         for row in read_rows(cursor, page, TOPICS):
             position, recorded_at = row[4], row[5]
             event = self._read(row)
             device_id = asks_again(event)
             if device_id is not None:
                 alone[device_id] = position
+            elif isinstance(event, DeviceHandshook):
+                handshakes[event.device_id] = (position, event)
             elif isinstance(event, BinaryFlashed):
                 self._flash(event, recorded_at)
             elif isinstance(event, FirmwareReleased) and event.intelligent:
@@ -128,6 +134,8 @@ class NudgeModel:
         if alone:
             cursor.execute(ONLINE, [list(alone), list(alone.values())])
             self._send(again(device_id, alone[device_id]) for (device_id,) in cursor.fetchall())
+        if handshakes:
+            self._send(starmap(again, outdated(cursor, handshakes)))
 
     def _read(self, row: Row) -> Event:
         try:

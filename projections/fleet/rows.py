@@ -76,8 +76,9 @@ class DeviceRow(Struct, gc=False):
         )
 
 
-# Every field before the cohort's is a column.
-DEVICE_COLUMNS = DeviceRow.__struct_fields__[: DeviceRow.__struct_fields__.index("standing")]
+# Every field before the cohort's is a column of the device's own table.
+COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
+DEVICE_COLUMNS = DeviceRow.__struct_fields__[: DeviceRow.__struct_fields__.index(COHORT_FIELDS[0])]
 
 
 class ProductRow(Struct, gc=False):

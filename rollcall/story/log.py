@@ -8,10 +8,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-ENTRIES = 'SELECT "position", stream, name, event, actor, cause FROM log.entry'
+# A name stands in the log with the number of its format behind a dot.
+ENTRIES = """
+    SELECT "position", stream, split_part(name, '.', 1) AS name, event, actor, cause FROM log.entry
+"""
 AT = f'{ENTRIES} WHERE "position" = %(position)s'
 EVENTS = f"""{ENTRIES}
-    WHERE name = %(name)s AND "position" > %(after)s AND event @> %(having)s
+    WHERE split_part(name, '.', 1) = %(name)s AND "position" > %(after)s AND event @> %(having)s
 """
 OF_DEVICE = " AND stream = ANY (%(streams)s)"
 IN_ORDER = ' ORDER BY "position"'

@@ -19,7 +19,7 @@ LATECOMER = "e00fce680000ffffffff0001"
 STRANGER = "e00fce680000ffffffff0002"
 NEIGHBOUR = "e00fce680000ffffffff0003"  # belongs to another product
 
-WAIT_S = 60.0
+WAIT_S = 15.0
 POLL_S = 0.05
 POLL_SLOW_S = 0.25
 

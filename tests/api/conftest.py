@@ -1,4 +1,4 @@
-"""One API for all tests: each test has products and devices of its own, so that none sees another's."""
+"""One API for all tests: each has products and devices of its own, and sees no other's."""
 
 import secrets
 from collections.abc import Iterator
@@ -41,4 +41,6 @@ def api(served: Served) -> Iterator[httpx.Client]:
 @pytest.fixture
 def world(api: httpx.Client, fleet: Fleet) -> World:
     """A product of the test's own, and short ways to fill it."""
-    return World(api, fleet, name=f"fleet {secrets.token_hex(4)}")
+    world = World(api, fleet, name=f"fleet {secrets.token_hex(4)}")
+    assert world.id
+    return world

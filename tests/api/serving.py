@@ -19,6 +19,7 @@ from projections.following import Follower
 from projections.history import HistoryModel
 from projections.reacting import ReactionModel
 from projections.running import Runner
+from tests.api import conformity
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START_TIMEOUT_S = 20.0
@@ -36,7 +37,11 @@ class Served:
     def client(self, token: str | None = TOKEN, **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(
-            base_url=self.url, headers=headers, timeout=CLIENT_TIMEOUT_S, **options
+            base_url=self.url,
+            headers=headers,
+            timeout=CLIENT_TIMEOUT_S,
+            event_hooks={"response": [conformity.check]},
+            **options,
         )
 
 

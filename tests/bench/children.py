@@ -59,6 +59,13 @@ def child(
             process.wait(STOP_TIMEOUT_S)
 
 
+def own_child(name: str) -> int:
+    """The one process of that name which this process started."""
+    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    [found] = [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+    return int(found)
+
+
 def cpu_s(pid: int) -> float:
     """Processor time the process has used, its threads' included."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -28,10 +28,8 @@ async def facts(connection: Client) -> Announcer:
 
 
 @pytest_asyncio.fixture
-async def edge(
-    clean_nats: NatsServer, facts: Announcer, database: str, tmp_path: Path
-) -> AsyncIterator[Settings]:
-    """A running edge that knows product 94 and nothing else."""
+async def edge(clean_nats: NatsServer, facts: Announcer, tmp_path: Path) -> AsyncIterator[Settings]:
+    """A running edge that knows product 94, nothing else, and no PostgreSQL."""
     await facts.announce(product={})
-    async with world.edge(world.settings_of(clean_nats, database, tmp_path)) as running:
+    async with world.edge(world.settings_of(clean_nats, tmp_path)) as running:
         yield running

@@ -1,6 +1,8 @@
 """Who may connect, and what a connection may do."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiomqtt
 import nats
@@ -11,7 +13,7 @@ from device_edge.callout import FAILURES_MAX
 from device_edge.credentials import secret_of
 from device_edge.edge import Settings
 from tests.device_edge import world
-from tests.device_edge.world import MASTER_KEY, PRODUCT, Announcer, device, device_id, token, until
+from tests.device_edge.world import MASTER_KEY, PRODUCT, Announcer, device, device_id, token
 from tests.servers import NatsServer
 
 pytestmark = pytest.mark.asyncio
@@ -26,19 +28,25 @@ async def refused(server: NatsServer, identity: str, password: str, client_id: s
         return True
 
 
-async def nats_device(server: NatsServer, identity: str, password: str) -> Client:
+@asynccontextmanager
+async def nats_device(server: NatsServer, identity: str, password: str) -> AsyncIterator[Client]:
     async def quiet(error: Exception) -> None:
         errors.append(error)
 
     errors: list[Exception] = []
-    return await nats.connect(
-        f"nats://127.0.0.1:{server.nats_port}",
-        user=identity,
-        password=password,
-        inbox_prefix=f"_INBOX_{identity}",
-        error_cb=quiet,
-        allow_reconnect=False,
-    )
+    client = Client()
+    try:
+        await client.connect(
+            f"nats://127.0.0.1:{server.nats_port}",
+            user=identity,
+            password=password,
+            inbox_prefix=f"_INBOX_{identity}",
+            error_cb=quiet,
+            max_reconnect_attempts=1,
+        )
+        yield client
+    finally:
+        await client.close()
 
 
 async def test_a_device_with_its_token_connects(edge: Settings, clean_nats: NatsServer) -> None:
@@ -113,9 +121,8 @@ async def test_a_device_cannot_speak_for_others(
 async def test_a_nats_device_gets_its_answer_in_its_inbox(
     edge: Settings, clean_nats: NatsServer
 ) -> None:
-    ours = await nats_device(clean_nats, ONE, token(ONE))
-    answer = await ours.request(f"d.{ONE}.up.hello", b'{"product_id":94}', timeout=5)
-    await ours.close()
+    async with nats_device(clean_nats, ONE, token(ONE)) as ours:
+        answer = await ours.request(f"d.{ONE}.up.hello", b'{"product_id":94}', timeout=5)
     assert b'"quarantined"' in answer.data
 
 
@@ -130,11 +137,10 @@ async def test_a_nats_device_cannot_have_us_speak_elsewhere(
 
     await connection.subscribe(reply, cb=take)
     await connection.flush()
-    ours = await nats_device(clean_nats, ONE, token(ONE))
-    answers = await ours.subscribe(f"d.{ONE}.dn.hello")
-    await ours.publish(f"d.{ONE}.up.hello", b'{"product_id":94}', reply=reply)
-    await answers.next_msg(timeout=5)
-    await ours.close()
+    async with nats_device(clean_nats, ONE, token(ONE)) as ours:
+        answers = await ours.subscribe(f"d.{ONE}.dn.hello")
+        await ours.publish(f"d.{ONE}.up.hello", b'{"product_id":94}', reply=reply)
+        await answers.next_msg(timeout=5)
     await connection.flush()
     assert not [one for one in heard if b'"position"' in one]
 
@@ -143,7 +149,8 @@ async def test_a_nats_device_with_a_bad_token_is_refused(
     edge: Settings, clean_nats: NatsServer
 ) -> None:
     with pytest.raises(nats.errors.Error):
-        await nats_device(clean_nats, ONE, token(TWO))
+        async with nats_device(clean_nats, ONE, token(TWO)):
+            pass
 
 
 async def test_a_denied_device_may_connect_to_be_told_so(
@@ -158,25 +165,3 @@ async def test_a_denied_device_may_connect_to_be_told_so(
 async def test_without_an_edge_nobody_is_let_in(clean_nats: NatsServer, facts: Announcer) -> None:
     async with asyncio.timeout(20):
         assert await refused(clean_nats, ONE, token(ONE))
-
-
-async def test_edges_share_the_questions(
-    edge: Settings, clean_nats: NatsServer, database: str, tmp_path: object
-) -> None:
-    async with world.edge(edge_beside(edge)) as other:
-        assert other.name != edge.name
-        for number in range(10):
-            async with device(clean_nats, device_id(number)) as ours:
-                assert await ours.hello(product_id=PRODUCT)
-
-    async def still_there() -> bool:
-        async with device(clean_nats, ONE) as ours:
-            return bool(await ours.hello(product_id=PRODUCT))
-
-    assert await until(still_there)
-
-
-def edge_beside(edge: Settings) -> Settings:
-    port = world.free_port()
-    changes = {"name": edge.name + "-2", "http_port": port, "http_url": f"http://127.0.0.1:{port}"}
-    return world.msgspec.structs.replace(edge, **changes)

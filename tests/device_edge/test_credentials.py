@@ -22,8 +22,8 @@ SECRET = secret_of(MASTER, DEVICE)
 
 def test_every_device_has_a_secret_of_its_own() -> None:
     assert len(SECRET) == 32
-    assert SECRET != secret_of(MASTER, OTHER)
-    assert SECRET != secret_of(bytes(32), DEVICE)
+    assert secret_of(MASTER, OTHER) != SECRET
+    assert secret_of(bytes(32), DEVICE) != SECRET
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])

@@ -1,4 +1,4 @@
-"""What the edge's tests stand on: an announcer of facts, an edge, and devices that connect to it."""
+"""What the edge's tests stand on: an announcer of facts, an edge, devices that connect to it."""
 
 import asyncio
 import json
@@ -149,7 +149,13 @@ async def device(
         yield Device(client, device)
 
 
-def settings_of(server: NatsServer, database: str, folder: Path, **changes: Any) -> Settings:
+NOWHERE = "host=/nowhere dbname=none"
+
+
+def settings_of(
+    server: NatsServer, folder: Path, database: str = NOWHERE, **changes: Any
+) -> Settings:
+    """Without a database, as an edge that is cut off from it."""
     port = free_port()
     settings = Settings(
         name=f"edge-{secrets.token_hex(3)}",
@@ -197,6 +203,8 @@ async def journal(connection: Client) -> Sequence[Any]:
     streams = connection.jetstream()
     state = (await streams.stream_info(JOURNAL_STREAM)).state
     reports: list[Any] = []
+    if not state.messages:
+        return reports
     for sequence in range(state.first_seq, state.last_seq + 1):
         message = await streams.get_msg(JOURNAL_STREAM, sequence)
         assert message.subject is not None

@@ -84,9 +84,7 @@ class Client:
                 return said
             if time.monotonic() > until or not may_pass(reply):
                 answer = "no answer" if reply is None else f"{reply.status_code} {reply.text}"
-                raise NotAcknowledged(
-                    f"{key}, attempt {attempt}: {method} {path} {body}: {answer}"
-                )
+                raise NotAcknowledged(f"{key}, attempt {attempt}: {method} {path} {body}: {answer}")
             await asyncio.sleep(self._random.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
         raise AssertionError
 

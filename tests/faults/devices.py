@@ -1,4 +1,4 @@
-"""Devices under load: reference devices that also lose power, fail updates, and write down all acks."""
+"""Devices under load: reference devices that also lose power, fail updates, and note every ack."""
 
 import asyncio
 import json
@@ -40,7 +40,6 @@ class FieldDevice(ReferenceDevice):
         self.random = Random(self.device_id)
         self._events = (f"{self.device_id}-{number}" for number in count(1))
         self._faults = (f"{self.device_id}: fault {number}" for number in count(1))
-        self._reason = ""
 
     async def live(self) -> None:
         """Until cancelled: run, publish, say hello at times, lose power at others."""
@@ -84,7 +83,7 @@ class FieldDevice(ReferenceDevice):
             self.heard.started.add(version)
         elif state == "delivered":
             self.heard.delivered[version] += 1
-        else:
+        elif reason == self.behaviour.fail:
             self.heard.failed.add(reason)
 
     async def _listen(self, client: aiomqtt.Client) -> None:

@@ -81,9 +81,7 @@ class Program:
             stream = f"group-{self._product_id}-{reply['group']['key']}"
             return [Fact(stream, "GroupCreated", {"name": name})]
 
-        reply = await self.client.ask(
-            "POST", f"{self._path}/groups", {"name": name}, facts=created
-        )
+        reply = await self.client.ask("POST", f"{self._path}/groups", {"name": name}, facts=created)
         assert reply["group"]["name"] == name
         self.groups[name] = reply["group"]["key"]
 
@@ -171,7 +169,7 @@ class Program:
         wanted = {"version": self._version, "groups": groups, "product_default": default}
         stream = f"firmware-{self._product_id}-{self._version}"
         released = Fact(stream, "FirmwareReleased", {"groups": keys, "product_default": default})
-        # Nothing is to be done where it is released to just these; removed groups went by themselves.
+        # Released to just these, nothing is to be done; removed groups went by themselves.
         held = None if self._released is None else {*self._released} & {*self.groups.values()}
         facts = [] if held == set(keys) else [released]
         await self.client.ask("PUT", f"{self._path}/firmware/release", wanted, facts=facts)

@@ -32,8 +32,8 @@ EVENTS: dict[str, tuple[type[Event], ...]] = {
 NOUNS = list(COMMANDS)
 
 # Laws have no deadline of their own: the machine may be busy.
-law = settings(max_examples=800, deadline=None)
-deep_law = settings(max_examples=2_000, deadline=None)
+law = settings(max_examples=600, deadline=None)
+law_of_a_command = settings(max_examples=200, deadline=None)
 
 VERSIONS = (1, 2, 3)
 GROUPS = st.sampled_from([(), ("beta",), ("gamma",), ("beta", "gamma")])
