@@ -182,7 +182,7 @@ async def group_names(snapshot: Snapshot, product_id: int) -> dict[str, str]:
 
 def device_id_in(call: Call) -> str:
     """The device id of the path, in lower case. Raises DeviceNotFound for what can be none."""
-    device_id = call.part("device").lower()
+    device_id: str = call.request.path_params["device"].lower()
     if not IS_DEVICE_ID.fullmatch(device_id):
         raise DeviceNotFound
     return device_id

@@ -35,6 +35,7 @@ COLUMNS = """
            updated_at FROM fleet.device_group WHERE product_id = %s
 """
 ALIVE = COLUMNS + " AND NOT removed ORDER BY name"
+REMOVED = COLUMNS + " AND removed AND name = %s"
 KEYS_EVER = "SELECT array_agg(key) FROM fleet.device_group WHERE product_id = %s"
 COUNTS = """
     SELECT member_of AS key, sum(t.devices)::bigint AS devices
@@ -127,12 +128,26 @@ async def change_group(call: Call, body: GroupChange) -> OneGroup:
     async def look(snapshot: Snapshot) -> Sequence[Command]:
         nonlocal key
         groups = await groups_of(snapshot, product_id)
-        key = group_in(groups, name).key
+        key = await key_to_change(call, groups, product_id, name, body)
         return changes(product_id, key, body, frozenset(group.name for group in groups))
 
     await call.decide(product_id, NAMES_CHANGED_BY, look)
     name = name if body.name is UNSET else body.name
     return OneGroup(await group_as_written(call, product_id, name))
+
+
+async def key_to_change(
+    call: Call, groups: Sequence[GroupRow], product_id: int, name: str, wanted: GroupChange
+) -> str:
+    """The key of the group of that name, or of the one that an earlier try of this call renamed.
+
+    Raises NotFound.
+    """
+    for group in groups:
+        renamed = group.name == wanted.name != name
+        if renamed and await call.was_carried_out(f"group-{product_id}-{group.key}"):
+            return group.key
+    return group_in(groups, name).key
 
 
 def changes(
@@ -156,9 +171,15 @@ def changes(
 
 async def remove_group(call: Call) -> None:
     """Remove a group: its devices are in it no longer, and what was released to it is not."""
+    name = call.part("group")
     async with call.snapshot() as snapshot:
         product = await product_in(call, snapshot)
-        group = group_in(await groups_of(snapshot, product.product_id), call.part("group"))
+        groups = await groups_of(snapshot, product.product_id)
+        removed = await snapshot.all(GroupRow, REMOVED, [product.product_id, name])
+    for group in removed:
+        if await call.was_carried_out(f"group-{product.product_id}-{group.key}"):
+            return
+    group = group_in(groups, name)
     await call.carry_out(RemoveGroup(product_id=product.product_id, group=group.key))
 
 

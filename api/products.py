@@ -48,6 +48,9 @@ WITH_COUNTS = f"""{COLUMNS},
 """
 BY_ID = COLUMNS + " FROM fleet.product p WHERE NOT p.retired AND p.product_id = %s"
 BY_SLUG = COLUMNS + " FROM fleet.product p WHERE NOT p.retired AND p.slug = %s"
+RETIRED = COLUMNS + (
+    " FROM fleet.product p WHERE p.retired AND (p.product_id::text = %s OR p.slug = %s)"
+)
 ONE = WITH_COUNTS + " AND p.product_id = %s"
 PAGE = WITH_COUNTS + " ORDER BY p.product_id LIMIT %s OFFSET %s"
 COUNT = "SELECT count(*) FROM fleet.product WHERE NOT retired"
@@ -259,6 +262,8 @@ async def change_product(call: Call, body: ProductChange) -> OneProduct:
 
 async def retire_product(call: Call) -> None:
     """Retire a product that has no devices left."""
+    if await was_retired(call):
+        return
     product = await product_named(call)
     product_id = product.product_id
 
@@ -269,6 +274,17 @@ async def retire_product(call: Call) -> None:
         return [RetireProduct(product_id=product_id, devices=found.device_count or 0)]
 
     await call.decide(product_id, (DeviceImported, DeviceJoined), look)
+
+
+async def was_retired(call: Call) -> bool:
+    """Whether an earlier try of this same call retired the product that the path names."""
+    if not call.resumed:
+        return False
+    named = call.part("product")
+    async with call.cloud.database.reading() as rows:
+        retired = await rows.all(ProductRow, RETIRED, [named, named])
+    streams = [f"product-{product.product_id}" for product in retired]
+    return any([await call.was_carried_out(stream) for stream in streams])
 
 
 async def product_now(call: Call, product_id: int) -> ProductObject:

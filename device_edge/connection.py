@@ -29,8 +29,12 @@ class Broken:
         await asyncio.shield(self._error)
 
 
+class NatsUnreachable(Exception):
+    """Nobody answers as NATS there."""
+
+
 async def connect(url: str, name: str, broken: Broken) -> Client:
-    """Raises what nats.connect raises if nobody answers there."""
+    """Raises NatsUnreachable. Later the connection may be lost: it comes back by itself."""
 
     async def on_error(error: Exception) -> None:
         if isinstance(error, (Error, OSError, asyncio.TimeoutError)):
@@ -39,18 +43,22 @@ async def connect(url: str, name: str, broken: Broken) -> Client:
         else:
             broken.by(error)
 
-    return await nats.connect(
-        url,
-        name=name,
-        error_cb=on_error,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        reconnect_time_wait=RECONNECT_WAIT_S,
-        max_reconnect_attempts=-1,
-        ping_interval=PING_EVERY_S,
-        pending_size=PENDING_BYTES_MAX,
-        # Subjects we publish to are made by us from checked ids.
-        skip_subject_validation=True,
-    )
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await nats.connect(
+                url,
+                name=name,
+                error_cb=on_error,
+                reconnect_time_wait=RECONNECT_WAIT_S,
+                max_reconnect_attempts=-1,
+                ping_interval=PING_EVERY_S,
+                pending_size=PENDING_BYTES_MAX,
+                # Subjects we publish to are made by us from checked ids.
+                skip_subject_validation=True,
+            )
+    except TimeoutError:
+        # Without what stands before the @: a password.
+        raise NatsUnreachable(url.rpartition("@")[2]) from None
 
 
 async def drain(subscription: Subscription) -> None:

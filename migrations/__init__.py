@@ -2,7 +2,6 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -28,13 +27,13 @@ def migrate(conninfo: str, folder: Path = FOLDER) -> list[str]:
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
         rows = connection.execute("SELECT name, sha256 FROM public.migration").fetchall()
-        applied = dict(rows)
+        applied: dict[str, str] = dict(rows)
         fresh = []
         for path in sorted(folder.glob("*.sql")):
             content = path.read_bytes()
             digest = sha256(content).hexdigest()
             if path.stem not in applied:
-                connection.execute(cast("LiteralString", content.decode()))
+                connection.execute(content)
                 connection.execute(
                     "INSERT INTO public.migration (name, sha256) VALUES (%s, %s)",
                     [path.stem, digest],

@@ -64,8 +64,8 @@ class Link:
     def store(self, messages: Sequence[Message], last_sequence: int) -> int:
         """Add messages to the one stream that takes them, right after `last_sequence`.
 
-        Each is stored only where all before it were, and nothing of anybody else's in between.
-        Returns the sequence of the last. Raises NatsTrouble unless all of them were stored.
+        Returns the sequence of the last. Raises NatsTrouble unless all of them were stored, and
+        nothing of anybody else's in between; some of them may be stored then.
         """
         return self._call(lambda client: store(client, messages, last_sequence))
 
@@ -146,20 +146,27 @@ async def append(client: Client, message: Message) -> None:
 
 
 async def store(client: Client, messages: Sequence[Message], last_sequence: int) -> int:
+    """The first shows that nobody has written meanwhile; the last, that all in between is there.
+
+    Not a number on each: where one of ours is lost and one of somebody else's is in its place, all
+    the numbers after it would be right.
+    """
     assert 0 < len(messages) <= STORE_MESSAGES_MAX
-    *others, last = messages
-    for sequence, message in enumerate(others, start=last_sequence):
-        await client.publish(message.subject, message.payload, headers=after(message, sequence))
-    sequence = last_sequence + len(others)
+    first, *others = messages
+    await store_after(client, first, last_sequence)
+    if others:
+        for subject, payload, headers in others[:-1]:
+            await client.publish(subject, payload, headers=headers)
+        await store_after(client, others[-1], last_sequence + len(others))
+    return last_sequence + len(messages)
+
+
+async def store_after(client: Client, message: Message, sequence: int) -> None:
     stream = client.jetstream(timeout=ANSWER_TIMEOUT_S)
-    ack = await stream.publish(last.subject, last.payload, headers=after(last, sequence))
+    headers = {EXPECTED_LAST: str(sequence), **(message.headers or {})}
+    ack = await stream.publish(message.subject, message.payload, headers=headers)
     if ack.seq != sequence + 1:
-        raise NatsTrouble(f"{last.subject} was stored as {ack.seq}, not {sequence + 1}")
-    return ack.seq
-
-
-def after(message: Message, sequence: int) -> dict[str, str]:
-    return {EXPECTED_LAST: str(sequence), **(message.headers or {})}
+        raise NatsTrouble(f"{message.subject} was stored as {ack.seq}, not {sequence + 1}")
 
 
 async def state_of(client: Client, config: StreamConfig) -> StreamState:

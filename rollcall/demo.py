@@ -57,10 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     raise_open_files_max()
     telling = Telling(sys.stderr if arguments.json else sys.stdout)
     with throwaway_cloud(keep=arguments.keep) as cloud:
-        result = play(cloud, telling, arguments.devices)
-        if arguments.keep:
-            result["state"] = str(cloud.state.path)
-            telling.say(kept(cloud))
+        try:
+            result = play(cloud, telling, arguments.devices)
+        finally:
+            if arguments.keep:
+                telling.say(kept(cloud))
     if arguments.json:
         print(json.dumps(result))
     return 0 if result["as_told"] else 1
@@ -72,6 +73,7 @@ def play(cloud: ThrowawayCloud, telling: Telling, size: int) -> dict[str, Any]:
     found = cloud.start()
     telling.say(f"{telling.took_s:6.1f} s  It serves at {found['http']}, MQTT at {found['mqtt']}.")
     result: dict[str, Any] = {"devices": size, "as_told": False, "steps": []}
+    result["state"] = str(cloud.state.path)
     try:
         asyncio.run(told_in(cloud, found, telling, size, result))
     except NotAsTold as wrong:

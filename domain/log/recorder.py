@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from time import sleep
 from typing import Any, NamedTuple
 
 from eventsourcing.persistence import (
@@ -89,6 +90,14 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
         ).format(**names)
         # Read under the lock that the COPY took: nobody else's event can be the last one.
         self._last_sql = SQL("SELECT max(notification_id) FROM {schema}.{table}").format(**names)
+        self._lock_sql = SQL("SELECT pg_advisory_xact_lock({schema}.lock_key())").format(**names)
+        self._found_sql = SQL(
+            "SELECT known.notification_id FROM unnest(%b::text[], %b::int8[], %b::text[],"
+            " %b::bytea[]) WITH ORDINALITY AS sent (stream, stream_version, topic, state, place)"
+            " JOIN {schema}.{table} AS known ON known.originator_id = sent.stream"
+            " AND known.originator_version = sent.stream_version"
+            " AND known.topic = sent.topic AND known.state = sent.state ORDER BY sent.place"
+        ).format(**names)
         columns = SQL(
             "SELECT originator_id, originator_version, topic, state, notification_id, recorded_at"
             " FROM {schema}.{table}"
@@ -164,11 +173,54 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
             request.result = result
             request.done.release()
 
-    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
     def _append(
         self, requests: Sequence[Sequence[StoredEvent]], guard: Guard | None = None
     ) -> list[Sequence[int] | BaseException]:
         """Commit many requests at once; the positions, or an IntegrityError, of each."""
+        try:
+            return self._append_once(requests, guard)
+        except (InterfaceError, OperationalError):
+            sleep(ATTEMPT_WAIT_S)
+        return self._append_again(requests, guard)
+
+    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
+    def _append_again(
+        self, requests: Sequence[Sequence[StoredEvent]], guard: Guard | None
+    ) -> list[Sequence[int] | BaseException]:
+        """After a connection broke: what it may have committed is found, not made twice."""
+        lost = self._lost_within(requests)
+        results: list[Sequence[int] | BaseException | None] = [
+            None if number in lost else self._found(events)
+            for number, events in enumerate(requests)
+        ]
+        missing = [number for number, result in enumerate(results) if result is None]
+        if missing:
+            appended = self._append_once([requests[number] for number in missing], guard)
+            for number, result in zip(missing, appended, strict=True):
+                results[number] = result
+        return [result for result in results if result is not None]
+
+    def _found(self, stored_events: Sequence[StoredEvent]) -> Sequence[int] | None:
+        """The positions of these very events; None if they are not in the log, all of them."""
+        columns = (
+            [event.originator_id for event in stored_events],
+            [event.originator_version for event in stored_events],
+            [event.topic for event in stored_events],
+            [event.state for event in stored_events],
+        )
+        with (
+            self.datastore.get_connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row, binary=True) as cursor,
+        ):
+            # The broken connection's server process may be at its commit: it has the lock till then.
+            cursor.execute(self._lock_sql)
+            rows = cursor.execute(self._found_sql, columns).fetchall()
+        return [position for (position,) in rows] if len(rows) == len(stored_events) else None
+
+    def _append_once(
+        self, requests: Sequence[Sequence[StoredEvent]], guard: Guard | None
+    ) -> list[Sequence[int] | BaseException]:
         lost = self._lost_within(requests)
         events = [
             (event, number)
@@ -228,8 +280,24 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
         positions: Sequence[int] = self._copy(stored_events, alongside)
         return positions
 
-    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
     def _copy(self, stored_events: Sequence[StoredEvent], alongside: Alongside) -> Sequence[int]:
+        try:
+            return self._copy_once(stored_events, alongside)
+        except (InterfaceError, OperationalError):
+            sleep(ATTEMPT_WAIT_S)
+        return self._copy_again(stored_events, alongside)
+
+    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
+    def _copy_again(
+        self, stored_events: Sequence[StoredEvent], alongside: Alongside
+    ) -> Sequence[int]:
+        found = self._found(stored_events) if stored_events else None
+        # With the events, what goes alongside them was committed.
+        return self._copy_once(stored_events, alongside) if found is None else found
+
+    def _copy_once(
+        self, stored_events: Sequence[StoredEvent], alongside: Alongside
+    ) -> Sequence[int]:
         body = to_copy(stored_events)
         with (
             self.datastore.get_connection() as connection,

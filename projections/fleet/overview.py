@@ -85,7 +85,7 @@ def reason_of_device(row: DeviceRow, releases: Releases) -> Reason | None:
     key = tally_key(row)
     if key is None:
         return None
-    return reason_of(TallyRow(*key, 1), target_of(row.facts().cohort(), releases))
+    return reason_of(TallyRow(*(*key, 1)), target_of(row.facts().cohort(), releases))
 
 
 def reason_of(state: TallyRow, target: Target) -> Reason:

@@ -9,11 +9,17 @@ from rollcall.story.telling import NotAsTold
 
 TIMEOUT_S = 60.0
 PAGE_ROWS = 100
+BEHIND_MAX = 30  # each such reply has waited for two seconds
 TEXT_CHARACTERS_MAX = 1_000  # of an error
 
 
 class Api:
-    """The API with the administrator's token. Replies are the JSON they carry."""
+    """The API with the administrator's token. Replies are the JSON they carry.
+
+    `known` is a position of the log that the story has seen: nothing older is read from then on.
+    """
+
+    known = 0
 
     def __init__(self, address: str, token: str) -> None:
         self._http = httpx.AsyncClient(
@@ -27,7 +33,12 @@ class Api:
         await self._http.aclose()
 
     async def get(self, path: str, **query: Any) -> Any:
-        return await self._done("GET", path, params=query)
+        at_least = {"X-Rollcall-At-Least": str(self.known)}
+        for _ in range(BEHIND_MAX):
+            reply = await self._answered("GET", path, params=query, headers=at_least)
+            if "X-Rollcall-Behind" not in reply.headers:
+                return reply.json()
+        raise NotAsTold(f"GET {path}", f"as of position {self.known}", "still behind")
 
     async def post(self, path: str, body: Any = None) -> Any:
         return await self._done("POST", path, json=body)

@@ -3,17 +3,16 @@
 import asyncio
 
 from rollcall.story.telling import Seen, expect, seen
-from rollcall.story.world import World
+from rollcall.story.world import POLL_SLOW_S, World
 
 
 async def come_online(world: World) -> Seen:
     """Every device switched on connects by MQTT, says hello, and is told that there is nothing."""
     awake = world.cast.awake
-    switching = asyncio.create_task(
-        world.fleet.switch_on(awake, world.product_id, 1, over_http=world.cast.pioneer)
+    await asyncio.gather(
+        world.fleet.switch_on(awake, world.product_id, 1, over_http=world.cast.pioneer),
+        world.until("devices online", len(awake), world.online, POLL_SLOW_S),
     )
-    await world.until("devices online", len(awake), world.online)
-    await switching
     handshakes = await world.log.events("DeviceHandshook", product_id=world.product_id)
     expect("the devices that shook hands", awake, {one.event["device_id"] for one in handshakes})
     expect("what they run", {1}, {one.event["running"] for one in handshakes})

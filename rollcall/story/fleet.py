@@ -79,8 +79,10 @@ class SimulatedFleet:
         """From its next hello on it says that it wants none."""
         self[device_id].behaviour.updates_enabled = False
 
-    def fail_updates(self, device_id: str, reason: str) -> None:
-        self[device_id].behaviour.fail = reason
+    def fail_updates(self, device_id: str, reason: str, *, retry_s: float) -> None:
+        """From now on each of its updates fails; it takes the next attempt about so much later."""
+        device = self[device_id]
+        device.behaviour.fail, device.wait_s = reason, retry_s
 
     def running(self, version: int) -> set[str]:
         return {one for one, device in self._devices.items() if device.version == version}

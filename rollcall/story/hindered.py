@@ -7,17 +7,18 @@ ATTEMPTS = 3  # the default of a product's failed_attempts_max
 
 
 async def fail_until_stuck(world: World) -> Seen:
-    """Each handshake is another attempt, until the device is offered the version no more."""
+    """It tries again and again, until it is offered the version no more."""
     failing = world.cast.failing
-    for attempt in range(1, ATTEMPTS + 1):
+    attempts = [
         await world.event("FirmwareUpdateFailed", device_id=failing, version=3, attempt=attempt)
-        if attempt < ATTEMPTS:
-            told = await world.fleet.say_hello([failing])
-            expect(f"what it is told after attempt {attempt}", {failing: "update"}, told)
+        for attempt in range(1, ATTEMPTS + 1)
+    ]
     stuck = await world.event("UpdateStuck", device_id=failing, version=3)
     told = await world.fleet.say_hello([failing], at_least=stuck.position)
     expect("what it is told then", {failing: "stuck"}, told)
-    shown = await world.device(failing, at_least=stuck.position)
+    made = await world.log.events("FirmwareUpdateFailed", device_id=failing)
+    expect("its attempts", attempts, made)
+    shown = await world.device(failing)
     update = shown["firmware_update"]
     reason = world.fleet[failing].behaviour.fail
     expect("its state", ("stuck", reason), (update["state"], update["reason"]))
@@ -32,10 +33,12 @@ async def fail_until_stuck(world: World) -> Seen:
 
 
 async def fail_once(world: World) -> Seen:
-    """One failed attempt is not the end: it is tried again at the next handshake."""
+    """One failed attempt is not the end: it is offered the version again."""
     flaky = world.cast.flaky
     failed = await world.event("FirmwareUpdateFailed", device_id=flaky, version=3, attempt=1)
-    update = (await world.device(flaky, at_least=failed.position))["firmware_update"]
+    offered = await world.event("DeviceHandshook", after=failed.position, device_id=flaky)
+    expect("what it is told then", "update", offered.event["told"]["told"])
+    update = (await world.device(flaky))["firmware_update"]
     reason = world.fleet[flaky].behaviour.fail
     expect(
         "its state",
@@ -43,7 +46,8 @@ async def fail_once(world: World) -> Seen:
         (update["state"], update["attempt"], update["reason"]),
     )
     return seen(
-        f"Device {flaky} failed once (“{update['reason']}”, {failed}).",
+        f"Device {flaky} failed once (“{update['reason']}”, {failed}) and waits before it tries"
+        " again.",
         device=flaky,
         reason=update["reason"],
     )

@@ -24,6 +24,8 @@ async def approve_the_stranger(world: World) -> Seen:
     expect("the approval", [STRANGER], reply["updatedDeviceIds"])
     approved = await world.event("DeviceImported", device_id=STRANGER)
     confirmed = await world.event("UpdateConfirmed", device_id=STRANGER, version=3)
+    billed = await world.event("BillingStarted", device_id=STRANGER)
+    expect("billing starts after the approval", True, billed.position > approved.position)
     expect("what it runs", 3, world.fleet[STRANGER].version)
     listed = await world.api.pages(f"{world.product}/devices", "devices", quarantined=True)
     expect("the devices in quarantine", [], listed)
@@ -38,15 +40,15 @@ async def import_a_latecomer(world: World) -> Seen:
     """Imported after the release, it is updated at its first handshake."""
     reply = await world.api.post(f"{world.product}/devices", {"id": LATECOMER})
     expect("the import", [LATECOMER], reply["updatedDeviceIds"])
+    # Another device's answer shows that the import is known where handshakes are answered.
+    await world.fleet.say_hello([world.cast.scout], at_least=reply["position"])
     await world.fleet.switch_on({LATECOMER}, world.product_id, 1)
     confirmed = await world.event("UpdateConfirmed", device_id=LATECOMER, version=3)
     handshakes = await world.log.events("DeviceHandshook", device_id=LATECOMER)
     first = handshakes[0].event
-    expect(
-        "its first handshake",
-        (1, "update", 3, "default"),
-        (first["running"], first["told"]["told"], first["told"]["version"], first["told"]["rule"]),
-    )
+    told = {name: first["told"].get(name) for name in ("told", "version", "rule")}
+    expect("its first handshake", {"told": "update", "version": 3, "rule": "default"}, told)
+    expect("what it ran then", 1, first["running"])
     expect("what it runs", 3, world.fleet[LATECOMER].version)
     return seen(
         f"Latecomer {LATECOMER} is imported, comes online with 1, and takes 3 at its first"

@@ -1,5 +1,7 @@
 """Releases: previewed, made, and compared with what the preview said, device by device."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from rollcall.story.catalogue import upload
@@ -7,6 +9,8 @@ from rollcall.story.telling import Seen, expect, seen
 from rollcall.story.world import World
 
 PREVIEW_ROWS = 1_000
+IMPATIENT_S = 0.2
+PATIENT_S = 600.0  # its second attempt comes after the story
 
 
 async def make_groups(world: World) -> Seen:
@@ -51,10 +55,11 @@ async def release_to_beta(world: World) -> Seen:
         {"version": 2, "groups": ["beta"], "as_previewed": position},
     )
     released = await world.event("FirmwareReleased", product_id=world.product_id, version=2)
-    expect("offers before any hello", set(), await offered(world, 2, released.position))
+    offers = partial(offered, world, 2, released.position)
+    expect("offers before any hello", set(), await offers())
     await world.fleet.say_hello(world.cast.awake, at_least=released.position)
     await world.until("devices that run version 2", len(previewed) + 1, world.runs(2))
-    expect("the devices offered it", previewed, await offered(world, 2, released.position))
+    expect("the devices offered it", previewed, await offers())
     expect("the devices that run it", previewed | {world.cast.pioneer}, world.fleet.running(2))
     fetched = {world.fleet[one].firmware for one in previewed}
     expect("the bytes they put together from chunks", {world.binaries[2]}, fetched)
@@ -73,6 +78,13 @@ async def offered(world: World, version: int, after: int) -> set[str]:
     )
     offers = ("update", "pending")
     return {one.event["device_id"] for one in handshakes if one.event["told"]["told"] in offers}
+
+
+def count_of(look: Callable[[], Awaitable[set[str]]]) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        return len(await look())
+
+    return count
 
 
 async def prove_version_3(world: World) -> Seen:
@@ -98,8 +110,8 @@ async def choose_the_difficult_ones(world: World) -> Seen:
     await world.change(cast.developer, development=True)
     expect("the mark", True, (await world.device(cast.developer))["development"])
     world.fleet.disable_updates(cast.unwilling)
-    world.fleet.fail_updates(cast.failing, "battery too low")
-    world.fleet.fail_updates(cast.flaky, "flash is full")
+    world.fleet.fail_updates(cast.failing, "battery too low", retry_s=IMPATIENT_S)
+    world.fleet.fail_updates(cast.flaky, "flash is full", retry_s=PATIENT_S)
     return seen(
         "One device is marked for development; one refuses updates, two will fail at them.",
         developer=cast.developer,
@@ -130,7 +142,9 @@ async def release_to_everybody(world: World) -> Seen:
     updated = previewed - cast.sleeping - hindered
     await world.until("devices that run version 3", len(updated) + 1, world.runs(3))
     expect("the devices that run it", updated | {cast.scout}, world.fleet.running(3))
-    expect("offers", previewed - cast.sleeping, await offered(world, 3, released.position))
+    offers = partial(offered, world, 3, released.position)
+    await world.until("devices offered version 3", len(updated | hindered), count_of(offers))
+    expect("the devices offered it", previewed - cast.sleeping, await offers())
     return seen(
         f"Version 3 is released as default and to early ({released}). The preview named"
         f" {len(previewed):,} devices: {len(updated):,} are nudged and take it,"

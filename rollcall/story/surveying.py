@@ -20,17 +20,22 @@ async def survey_the_fleet(world: World) -> Seen:
 
 
 async def survey(world: World, **hindered: int) -> Seen:
-    now = await world.log.head()
-    overview = await world.api.get(f"{world.product}/overview", at_least=now)
+    await world.now()
+    overview = await world.api.get(f"{world.product}/overview")
     counts = {name: overview[name] for name in COUNTED}
     expect("the hindered", hindered, {name: counts[name] for name in hindered})
 
-    states = {one: state_of(world.fleet[one]) for one in world.fleet.ever_on}
+    async def on_target() -> int:
+        return list(states_in(world).values()).count("on_target")
+
+    # A confirmation stands in the log an instant before its device hears of it.
+    await world.until("devices that know themselves on target", counts["on_target"], on_target)
+    states = states_in(world)
     truth = Counter(states.values())
     expect("the counts", {name: truth[name] for name in COUNTED}, counts)
     for name in COUNTED:
         path = f"{world.product}/devices"
-        listed = await world.api.pages(path, "devices", reason=name, at_least=now)
+        listed = await world.api.pages(path, "devices", reason=name)
         own = {one for one, state in states.items() if state == name}
         expect(f"the devices {name}", own, {device["id"] for device in listed})
 
@@ -47,6 +52,10 @@ async def survey(world: World, **hindered: int) -> Seen:
         by_version={str(version): total for version, total in running.items()},
         **counts,
     )
+
+
+def states_in(world: World) -> dict[str, str]:
+    return {one: state_of(world.fleet[one]) for one in world.fleet.ever_on}
 
 
 def state_of(device: ReferenceDevice) -> str:

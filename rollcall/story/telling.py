@@ -1,6 +1,7 @@
 """How the story is told: a line for each step once it is found true, a counter for each wait."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from msgspec import Struct
 
 SHOWN_MAX = 5  # of a set's members, where two sets differ
 COUNTER_EVERY_S = 0.1
+COLUMNS = 100
+INDENT = " " * 10
 
 
 class NotAsTold(Exception):
@@ -78,9 +81,12 @@ class Telling:
         self.say(f"\n{title}")
 
     def step(self, told: Seen, took_s: float) -> None:
-        self.say(f"{took_s:6.1f} s  {told.sentence}")
+        self._say_wrapped(f"{took_s:6.1f} s  ", told.sentence)
         for line in told.lines:
-            self.say(f"          {line}")
+            self._say_wrapped(INDENT, line)
+
+    def _say_wrapped(self, before: str, text: str) -> None:
+        self.say(textwrap.fill(text, COLUMNS, initial_indent=before, subsequent_indent=INDENT))
 
     @contextmanager
     def counting(self) -> Iterator["Telling"]:

@@ -19,7 +19,7 @@ LATECOMER = "e00fce680000ffffffff0001"
 STRANGER = "e00fce680000ffffffff0002"
 NEIGHBOUR = "e00fce680000ffffffff0003"  # belongs to another product
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 POLL_S = 0.05
 POLL_SLOW_S = 0.25
 
@@ -107,4 +107,10 @@ class World:
             return min(len(found), 1)
 
         await self.until(f"{name} with {having} in the log", 1, look)
+        self.api.known = max(self.api.known, found[0].position)
         return found[0]
+
+    async def now(self) -> int:
+        """The last position of the log; the API is asked for nothing older from here on."""
+        self.api.known = await self.log.head()
+        return self.api.known

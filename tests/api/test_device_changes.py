@@ -60,11 +60,9 @@ def test_a_lock_is_set_and_lifted_by_json_and_by_form(world: World) -> None:
     device_id = world.import_devices()[0]
     world.upload(1)
     path = f"{world.path}/devices/{device_id}"
-    assert world.put(f"/devices/{device_id}", desired_firmware_version=1, flash=True)
-    assert world.put(f"/devices/{device_id}", desired_firmware_version=None) == {
-        **{"id": device_id, "ok": True, "desired_firmware_version": None},
-        "updated_at": world.put(f"/devices/{device_id}", notes="x")["updated_at"],
-    } or True
+    world.put(f"/devices/{device_id}", desired_firmware_version=1, flash=True)
+    answer = world.put(f"/devices/{device_id}", desired_firmware_version=None)
+    assert answer["desired_firmware_version"] is None
     assert world.device(device_id)["desired_firmware_version"] is None
     locked = world.api.put(path, data={"desired_firmware_version": "1", "flash": "true"})
     assert locked.json()["desired_firmware_version"] == 1
@@ -245,10 +243,8 @@ def test_a_source_file_is_not_flashed(world: World) -> None:
 
 def test_a_stuck_device_is_offered_its_version_again_when_asked(world: World) -> None:
     device_id = world.import_devices()[0]
-    assert world.api.post(f"{world.path}/devices/{device_id}/retry").json() == {
-        **world.api.post(f"{world.path}/devices/{device_id}/retry").json(),
-        "retried_firmware_version": None,
-    }
+    not_stuck = world.api.post(f"{world.path}/devices/{device_id}/retry")
+    assert not_stuck.json()["retried_firmware_version"] is None
     world.handshake(device_id, 1, told=Told.UPDATE)
     for _ in range(3):
         world.fail_update(device_id, 2, "no space")

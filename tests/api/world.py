@@ -126,12 +126,19 @@ class World:
             )
         )
 
+    def start_update(self, device_id: str, version: int) -> None:
+        self.report(device_id, version, Progress.STARTED)
+
     def fail_update(self, device_id: str, version: int, reason: str) -> None:
+        self.start_update(device_id, version)
+        self.report(device_id, version, Progress.FAILED, reason)
+
+    def report(self, device_id: str, version: int, state: Progress, reason: str = "") -> None:
         self.record(
             RecordProgress(
                 device_id=device_id,
                 version=version,
-                state=Progress.FAILED,
+                state=state,
                 attempts_max=3,
                 reason=reason,
                 at=moment(),

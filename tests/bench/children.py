@@ -36,9 +36,7 @@ def environment(database: str, server: NatsServer, folder: Path) -> dict[str, st
 
 
 @contextmanager
-def child(
-    module: str, told: Mapping[str, str], *words: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def child(module: str, told: Mapping[str, str], *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m module`, once it serves and until the block ends."""
     with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
         ready = Path(folder) / "ready"
@@ -66,10 +64,15 @@ def own_child(name: str) -> int:
     return int(found)
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time the process has used, its threads' included."""
+def cpu_s(pid: int, *, children: bool = False) -> float:
+    """Processor time the process has used, its threads' included; and its children's."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    if not children:
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    # Those that ended count with their parent.
+    ended_s = sum(map(int, fields[11:15])) / TICKS_PER_S
+    running = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return ended_s + sum(cpu_s(int(one), children=True) for one in running)
 
 
 def memory_bytes(pid: int, what: str = "VmRSS") -> int:

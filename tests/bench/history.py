@@ -82,32 +82,36 @@ def handshook(device: str, running: int) -> DeviceHandshook:
     )
 
 
-def of_device(number: int) -> list[Placed]:
-    """Everything that happens to one device, in order."""
+def of_device(number: int) -> list[list[Placed]]:
+    """Everything that happens to one device: decision by decision, the events of each."""
     device = device_id(number)
     intended, did = f"device-{device}", f"session-{device}"
     ids = {"device_id": device, "product_id": PRODUCT}
     groups = (GROUPS[number % len(GROUPS)],)
     return [
-        (intended, DeviceImported(**ids)),  # type: ignore[arg-type]
-        (intended, DeviceGrouped(**ids, groups=groups)),  # type: ignore[arg-type]
-        (did, handshook(device, 1)),
-        (did, FirmwareSeenRunning(**ids, version=1)),  # type: ignore[arg-type]
-        (did, UpdateStarted(**ids, version=2, at=AT)),  # type: ignore[arg-type]
-        (did, UpdateDelivered(**ids, version=2, at=AT)),  # type: ignore[arg-type]
-        (did, handshook(device, 2)),
-        (did, FirmwareSeenRunning(**ids, version=2, before=1)),  # type: ignore[arg-type]
-        (did, UpdateConfirmed(**ids, version=2)),  # type: ignore[arg-type]
-        (did, SessionEnded(**ids, reason="asleep", at=AT)),  # type: ignore[arg-type]
+        [(intended, DeviceImported(**ids))],  # type: ignore[arg-type]
+        [(intended, DeviceGrouped(**ids, groups=groups))],  # type: ignore[arg-type]
+        [
+            (did, handshook(device, 1)),
+            (did, FirmwareSeenRunning(**ids, version=1)),  # type: ignore[arg-type]
+        ],
+        [(did, UpdateStarted(**ids, version=2, at=AT))],  # type: ignore[arg-type]
+        [(did, UpdateDelivered(**ids, version=2, at=AT))],  # type: ignore[arg-type]
+        [
+            (did, handshook(device, 2)),
+            (did, FirmwareSeenRunning(**ids, version=2, before=1)),  # type: ignore[arg-type]
+            (did, UpdateConfirmed(**ids, version=2)),  # type: ignore[arg-type]
+        ],
+        [(did, SessionEnded(**ids, reason="asleep", at=AT))],  # type: ignore[arg-type]
     ]
 
 
 def of_devices(devices: int, together: int) -> Iterator[Placed]:
-    """So many of them do each thing together, one by one."""
+    """So many of them go through each decision together, one device after the other."""
     for first in range(0, devices, together):
         lives = [of_device(number) for number in range(first, min(first + together, devices))]
-        for step in range(EVENTS_PER_DEVICE):
-            yield from (life[step] for life in lives)
+        for decisions in zip(*lives, strict=True):
+            yield from chain.from_iterable(decisions)
 
 
 def stored(placed: Iterator[Placed]) -> Iterator[StoredEvent]:

@@ -68,7 +68,9 @@ class Result(NamedTuple):
 
 def main(name: str, promise: str, measure: Callable[[bool], Sequence[Result]]) -> None:
     """Run a benchmark from the command line. `measure` is told whether a smoke run is enough."""
-    parser = argparse.ArgumentParser(prog=f"python -m tests.bench.bench_{name}", description=promise)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tests.bench.bench_{name}", description=promise
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="small, to see that it works at all")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from nats.aio.client import Client
 
 from domain.deciders import EVENTS
 from domain.facts import (
@@ -30,9 +31,9 @@ from tests.faults.nats import read_all
 SHOWN_MAX = 5
 
 
-async def facts_wrong(log: Log, nats_url: str) -> str:
+async def facts_wrong(log: Log, nats: Client) -> str:
     """Where the facts in NATS are not those of the log; empty if they are."""
-    told = dict(await read_all(nats_url, FACTS_STREAM))
+    told = dict(await read_all(nats, FACTS_STREAM))
     entries = log.events()
     head = told.pop(FACTS_HEAD, {}).get("position")
     if head != entries[-1].position:
@@ -53,10 +54,11 @@ def facts_of(entries: Iterable[Entry]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for entry in entries:
         event: Any = event_of(entry)
-        if isinstance(event, DEVICE_FACTS_CHANGED_BY):
+        kind = type(event)
+        if kind in DEVICE_FACTS_CHANGED_BY:
             before = devices.get(event.device_id, NO_DEVICE_FACTS)
             devices[event.device_id] = evolve_device(before, event)
-        elif isinstance(event, PRODUCT_FACTS_CHANGED_BY):
+        elif kind in PRODUCT_FACTS_CHANGED_BY:
             products[event.product_id] = evolve_product(products.get(event.product_id), event)
         elif isinstance(event, FirmwareUploaded):
             told = {"sha256": event.sha256, "size_bytes": event.size_bytes}
@@ -75,11 +77,11 @@ def event_of(entry: Entry) -> Event:
     return msgspec.convert(entry.event, EVENTS[entry.topic])
 
 
-async def announcements_wrong(log: Log, nats_url: str) -> str:
+async def announcements_wrong(log: Log, nats: Client) -> str:
     """Which events FLEET_EVENTS lacks or holds twice, or with other content; empty if none."""
     announced = [
         (one["position"], one["stream"], one["name"], one["event"])
-        for _, events in await read_all(nats_url, FLEET_STREAM)
+        for _, events in await read_all(nats, FLEET_STREAM)
         for one in events
     ]
     counted = Counter(position for position, *_ in announced)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from rollcall.reference_device import ReferenceDevice
 FAILS = 0.15  # of the updates, while it is troubled
 PAUSE_S_MAX = 1.5  # between two things that a device does by itself
 POWER_LOST = 0.15
+STORY_SENTENCES = 12  # remembered of each, for whoever asks why
 
 
 @dataclass
@@ -37,9 +39,15 @@ class FieldDevice(ReferenceDevice):
         self.heard = Told()
         self.published: list[str] = []
         self.troubled = True
+        self.story: deque[str] = deque(maxlen=STORY_SENTENCES)
+        self.say = self._tell
         self.random = Random(self.device_id)
         self._events = (f"{self.device_id}-{number}" for number in count(1))
         self._faults = (f"{self.device_id}: fault {number}" for number in count(1))
+
+    def _tell(self, sentence: str) -> None:
+        now = datetime.now(UTC).strftime("%H:%M:%S.%f")
+        self.story.append(f"{now} {sentence}")
 
     async def live(self) -> None:
         """Until cancelled: run, publish, say hello at times, lose power at others."""
@@ -48,6 +56,7 @@ class FieldDevice(ReferenceDevice):
             try:
                 await self._be_busy(running)
             finally:
+                self.say("power lost")
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 

@@ -13,7 +13,8 @@ EVENTS: LiteralString = """
            topic, split_part(topic, '.', 1) AS name, said -> 'event' AS event,
            coalesce(said ->> 'request', '') AS request, coalesce(said ->> 'command', '') AS command,
            coalesce(said ->> 'actor', '') AS actor
-    FROM log.fleet_events, convert_from(state, 'UTF8')::jsonb AS said ORDER BY notification_id
+    FROM log.fleet_events, CAST(convert_from(state, 'UTF8') AS jsonb) AS said
+    ORDER BY notification_id
 """
 COMMANDS: LiteralString = "SELECT key, command, status FROM api.idempotent_call"
 STORED: LiteralString = (

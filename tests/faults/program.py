@@ -62,7 +62,13 @@ class Program:
         await self._random.choice(self._possible())()
 
     def _possible(self) -> list[Callable[[], Awaitable[None]]]:
-        possible = [self.name, self.name_and_note, self.lock, self.import_some, self.name_shared]
+        possible: list[Callable[[], Awaitable[None]]] = [
+            self.name,
+            self.name_and_note,
+            self.lock,
+            self.import_some,
+            self.name_shared,
+        ]
         if len(self.groups) < GROUPS_MAX:
             possible.append(self.create_group)
         if self.groups:

@@ -147,7 +147,7 @@ async def test_programs_find_everything_as_they_left_it(battered: World) -> None
 async def test_nothing_is_stuck_in_a_queue(battered: World) -> None:
     checkpoints = battered.log.checkpoints()
     for reader, stream in READERS.items():
-        assert checkpoints[reader] == await last_sequence(battered.nats_url, stream)
+        assert checkpoints[reader] == await last_sequence(battered.nats, stream)
 
 
 async def test_no_follower_has_stopped(battered: World) -> None:

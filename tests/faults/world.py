@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import nats
+from nats.aio.client import Client as Nats
 
 from domain.subjects import DEVICE_EVENTS_STREAM, JOURNAL_STREAM
 from rollcall.sample_firmware import build
@@ -33,6 +35,7 @@ BINARY_BYTES = 40_000  # more than a chunk
 QUEUES = (JOURNAL_STREAM, DEVICE_EVENTS_STREAM)
 SETTLED_TIMEOUT_S = 90.0
 POLL_S = 0.1
+SLOW_POLL_S = 0.5
 PAUSE_S_MAX = 2.0
 WAITED_FOR = 0.5  # of the victims
 COMMANDS_BETWEEN_MAX = 30
@@ -54,7 +57,7 @@ class World:
         self._devices_http = devices_http
         self.killer = Killer(running, Random(f"{seed} killer"))
         self.log = Log(running.status["database"])
-        self.nats_url = str(running.status["nats_url"])
+        self.nats: Nats  # one connection for all looks: NATS tells the journal of each
         self.operator = Client(http, "operator", Random(f"{seed} operator"))
         self.devices: dict[str, FieldDevice] = {}
         self.programs: list[Program] = []
@@ -74,6 +77,8 @@ class World:
 
     async def make(self) -> None:
         """A product, its firmware, each version proven by a device that runs it, and programs."""
+        url = str(self.cloud.status["nats_url"])
+        self.nats = await nats.connect(url, max_reconnect_attempts=-1, error_cb=ignore)
         product = {"product": {"name": "Tried", "platform_id": PLATFORM}}
         reply = await self.operator.ask("POST", "/v1/products", product)
         self.product_id = reply["product"]["id"]
@@ -128,13 +133,21 @@ class World:
         await self.until(done, f"{wanted} commands are acknowledged")
 
     async def until_converged(self) -> None:
-        """Every device is online and runs its target, as the API says it and as the device does."""
-        for device in self.devices.values():
-            await device.hello()
-        await self.until(self._converged, "every device runs its target")
+        """Every device is online and runs its target, as the API says it and as the device does.
 
-    async def _converged(self) -> str:
-        """What is not so yet; empty if nothing is."""
+        A release without `intelligent` reaches a device at its next hello: so each says one.
+        """
+        head = self.log.head()
+        for device in self.devices.values():
+            await device.hello(at_least=head)
+
+        async def converged() -> str:
+            return await self._not_converged(head)
+
+        await self.until(converged, "every device runs its target", SLOW_POLL_S)
+
+    async def _not_converged(self, head: int) -> str:
+        """Which devices are not; one that was answered as of earlier has to ask again."""
         self.check()
         wrong = []
         for shown in await self.shown_devices():
@@ -147,7 +160,10 @@ class World:
             target = shown["firmware_target"]["version"] or device.version
             found = (shown["online"], shown["firmware_version"], device.online, device.version)
             if found != (True, target, True, target):
-                wrong.append(f"{device.device_id} {found}, its target is {target}: {shown}")
+                if device.told["position"] < head:
+                    await device.hello(at_least=head)
+                story = "\n  ".join(device.story)
+                wrong.append(f"{device.device_id} is {found}, must run {target}:\n  {story}")
         return "\n".join(wrong)
 
     async def until_followed(self) -> None:
@@ -155,7 +171,7 @@ class World:
         await self.until(self._followed, "everything is read")
 
     async def _followed(self) -> str:
-        left = {stream: await messages_left(self.nats_url, stream) for stream in QUEUES}
+        left = {stream: await messages_left(self.nats, stream) for stream in QUEUES}
         head = await asyncio.to_thread(self.log.head)
         positions = await asyncio.to_thread(self.log.follower_positions)
         behind = {name: at for name, at in positions.items() if at != head}
@@ -163,9 +179,9 @@ class World:
 
     async def until_announced(self) -> None:
         """NATS holds the facts of the log's end, and every event of the log, once."""
-        await self.until(lambda: facts_wrong(self.log, self.nats_url), "the facts are right")
+        await self.until(lambda: facts_wrong(self.log, self.nats), "the facts are right")
         await self.until(
-            lambda: announcements_wrong(self.log, self.nats_url), "every event is announced"
+            lambda: announcements_wrong(self.log, self.nats), "every event is announced"
         )
 
     async def until_answered_anew(self) -> None:
@@ -182,7 +198,8 @@ class World:
         found: list[dict[str, Any]] = []
         page, pages = 1, 1
         while page <= pages:
-            wanted = {"page": page, "per_page": PAGE_ROWS, "sortAttr": "deviceId"}
+            wanted: dict[str, str | int] = {"page": page, "per_page": PAGE_ROWS}
+            wanted["sortAttr"] = "deviceId"
             reply = await self.http.get(f"{self.path}/devices", params=wanted)
             assert reply.is_success, reply.text
             found += reply.json()["devices"]
@@ -196,12 +213,14 @@ class World:
 
         await self.until(told, what)
 
-    async def until(self, look: Callable[[], Awaitable[str]], what: str) -> None:
+    async def until(
+        self, look: Callable[[], Awaitable[str]], what: str, poll_s: float = POLL_S
+    ) -> None:
         """Wait, bounded, until there is nothing wrong any more."""
         until = time.monotonic() + SETTLED_TIMEOUT_S
         while wrong := await look():
             assert time.monotonic() < until, f"not after {SETTLED_TIMEOUT_S:.0f} s: {what}: {wrong}"
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)
 
     async def _upload(self, version: int) -> None:
         content = build(self.product_id, version, PLATFORM, BINARY_BYTES, seed=version)
@@ -255,9 +274,14 @@ class World:
             await program.step()
 
     async def end(self) -> None:
+        await self.nats.close()
         for task in self._living:
             task.cancel()
         await asyncio.gather(*self._living, return_exceptions=True)
+
+
+async def ignore(error: Exception) -> None:
+    """That NATS is away now and then is what these tests are about."""
 
 
 async def batter(ours: World, rounds: int) -> None:

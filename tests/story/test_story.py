@@ -20,6 +20,7 @@ from rollcall.status import status
 
 DEVICES = 1_000
 STORY_TIMEOUT_S = 240
+STOP_TIMEOUT_S = 60
 DEMO = (sys.executable, "-m", "rollcall.cli", "demo")
 
 pytestmark = pytest.mark.timeout(STORY_TIMEOUT_S + 60)
@@ -91,7 +92,7 @@ def test_all_is_as_told(told: Told) -> None:
 def test_a_thousand_devices_are_imported_and_three_lines_are_not(told: Told) -> None:
     assert told.steps["import_devices"]["imported"] == DEVICES
     assert len(told.steps["import_devices"]["invalid"]) == 3
-    events = "SELECT count(*) FROM log.fleet_events WHERE topic = 'DeviceImported'"
+    events = "SELECT count(*) FROM log.fleet_events WHERE topic LIKE 'DeviceImported.%%'"
     # The neighbour's, the stranger's approval, and the latecomer's.
     assert told.sql(events) == [(DEVICES + 3,)]
 
@@ -116,8 +117,8 @@ def test_refusals_name_what_was_wrong(told: Told) -> None:
 
 def test_no_version_was_released_before_it_was_proven(told: Told) -> None:
     rows = told.sql(
-        """SELECT originator_id, topic FROM log.fleet_events
-           WHERE topic IN ('FirmwareProven', 'FirmwareReleased')
+        """SELECT originator_id, split_part(topic, '.', 1) FROM log.fleet_events
+           WHERE split_part(topic, '.', 1) IN ('FirmwareProven', 'FirmwareReleased')
            ORDER BY originator_id, originator_version"""
     )
     product = told.product_id
@@ -136,7 +137,7 @@ def test_a_preview_is_what_then_happens(told: Told, step: str) -> None:
     released_at = told.steps[step]["released_at"]
     rows = told.sql(
         """SELECT DISTINCT event ->> 'device_id' FROM log.entry
-           WHERE name = 'DeviceHandshook' AND "position" > %s
+           WHERE name LIKE 'DeviceHandshook.%%' AND "position" > %s
              AND event -> 'told' ->> 'told' IN ('update', 'pending')
              AND (event -> 'told' ->> 'version')::integer = %s""",
         released_at,
@@ -153,10 +154,10 @@ def test_a_preview_is_what_then_happens(told: Told, step: str) -> None:
 def handshook(told: Told) -> dict[str, bool]:
     """Every device imported, and whether it ever shook hands."""
     rows = told.sql(
-        """SELECT substr(d.originator_id, 8), EXISTS (
+        """SELECT DISTINCT substr(d.originator_id, 8), EXISTS (
                SELECT 1 FROM log.fleet_events s
                WHERE s.originator_id = 'session-' || substr(d.originator_id, 8))
-           FROM log.fleet_events d WHERE d.topic = 'DeviceImported'"""
+           FROM log.fleet_events d WHERE d.topic LIKE 'DeviceImported.%%'"""
     )
     return dict(rows)
 
@@ -201,8 +202,8 @@ def test_the_failing_device_is_stuck_with_its_reason(told: Told) -> None:
     assert found["firmware_update"]["state"] == "stuck"
     assert found["firmware_update"]["reason"] == step["reason"] == "battery too low"
     assert found["stuck_firmware_version"] == 3
-    failures = "SELECT count(*) FROM log.fleet_events WHERE originator_id = %s AND topic = %s"
-    assert told.sql(failures, f"session-{step['device']}", "FirmwareUpdateFailed") == [(3,)]
+    failures = "SELECT count(*) FROM log.fleet_events WHERE originator_id = %s AND topic LIKE %s"
+    assert told.sql(failures, f"session-{step['device']}", "FirmwareUpdateFailed.%") == [(3,)]
 
 
 def test_why_tells_five_devices_apart(told: Told) -> None:
@@ -215,7 +216,7 @@ def test_why_tells_five_devices_apart(told: Told) -> None:
 def test_billing_started_once_for_each_device_that_shook_hands(told: Told) -> None:
     rows = told.sql(
         """SELECT substr(originator_id, 8), count(*) FROM log.fleet_events
-           WHERE topic = 'BillingStarted' GROUP BY 1"""
+           WHERE topic LIKE 'BillingStarted.%%' GROUP BY 1"""
     )
     assert dict(rows) == {device_id: 1 for device_id, in_use in handshook(told).items() if in_use}
 
@@ -235,16 +236,78 @@ def test_the_log_is_whole_at_the_end(told: Told) -> None:
         assert verified.stdout.rstrip().endswith("all right.")
 
 
-def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("rollcall-demo-*"))
-    demo = subprocess.Popen(
-        [*DEMO, "--devices", "40"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+def test_a_story_that_is_not_true_is_not_told_to_the_end(demo: subprocess.Popen[str]) -> None:
+    folder = until_online(demo)
+    database = status(State(folder / "state"))["database"]
+    with psycopg.connect(database) as connection:
+        forged = forge_a_handshake(connection)
+    rest = read(demo)
+
+    assert demo.wait(STOP_TIMEOUT_S) == 1
+    assert "Not as told. what is wrong:" in rest
+    assert f"position {forged}: device " in rest
+
+
+def forge_a_handshake(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
+    """Let the first handshake on record have had another rule; returns where it stands."""
+    connection.execute("SET LOCAL session_replication_role = replica")
+    row = connection.execute(
+        """UPDATE log.fleet_events SET state = convert_to(jsonb_set(
+               convert_from(state, 'UTF8')::jsonb, '{event,told,rule}', '"default"')::text, 'UTF8')
+           WHERE notification_id = (
+               SELECT min(notification_id) FROM log.fleet_events WHERE topic LIKE 'DeviceHandshook.%')
+           RETURNING notification_id"""
+    ).fetchone()
+    assert row is not None
+    position: int = row[0]
+    return position
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(
+    demo: subprocess.Popen[str], end: signal.Signals
+) -> None:
+    folder = until_online(demo)
+    pids = status(State(folder / "state"))["pids"].values()
+    demo.send_signal(end)
+    read(demo)
+
+    assert demo.wait(STOP_TIMEOUT_S) == 130
+    assert not folder.exists()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.fixture
+def demo() -> Iterator[subprocess.Popen[str]]:
+    """A small story on its way, in an environment that speaks of a cloud of the user's own."""
+    users_own = {"DATABASE_URL": "host=/nowhere", "ROLLCALL_STATE": "/nowhere", "NATS_URL": "x"}
+    running = subprocess.Popen(
+        [*DEMO, "--devices", "40"],
+        env={**os.environ, **users_own},
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+    try:
+        yield running
+    finally:
+        running.terminate()
+        read(running)
+        running.wait(STOP_TIMEOUT_S)
+
+
+def until_online(demo: subprocess.Popen[str]) -> Path:
+    """Read until the fleet is online; returns the folder of the cloud."""
     assert demo.stdout is not None
+    told = ""
     for line in demo.stdout:
-        if "online" in line:
-            break
-    demo.send_signal(signal.SIGINT)
-    demo.stdout.read()
-    assert demo.wait(60) == 130
-    assert set(Path("/tmp").glob("rollcall-demo-*")) <= before
+        told += line
+        if "devices are online" in line:
+            return Path(told.partition(" starts in ")[2].partition(",")[0])
+    pytest.fail(told)
+
+
+def read(demo: subprocess.Popen[str]) -> str:
+    assert demo.stdout is not None
+    return "" if demo.stdout.closed else demo.stdout.read()
