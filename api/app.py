@@ -129,7 +129,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
             app.state.routes = ROUTES
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[*ANONYMOUS, *starlette_routes(ROUTES)],
         lifespan=lifespan,
         middleware=[
@@ -150,6 +150,8 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
             Exception: answer_http_exception,
         },
     )
+    app.router.redirect_slashes = False  # a redirect loses the token, or the body
+    return app
 
 
 @asynccontextmanager

@@ -205,6 +205,8 @@ async def create(call: Call, product_id: int, wanted: NewGroup) -> str:
     try:
         await call.decide(product_id, NAMES_CHANGED_BY, look)
     except GroupNameTaken:
+        if not call.resumed:
+            raise
         return await created_before(call, product_id, wanted.name)
     return key
 
@@ -215,10 +217,11 @@ async def created_before(call: Call, product_id: int, name: str) -> str:
     Raises GroupNameTaken if somebody else did.
     """
     async with call.cloud.database.reading() as rows:
-        key = group_in(await groups_of(rows, product_id), name).key
-    if not await call.was_carried_out(f"group-{product_id}-{key}"):
-        raise GroupNameTaken(name=name)
-    return key
+        groups = await groups_of(rows, product_id)
+    for group in groups:
+        if group.name == name and await call.was_carried_out(f"group-{product_id}-{group.key}"):
+            return group.key
+    raise GroupNameTaken(name=name)
 
 
 async def keys_of(call: Call, product_id: int, names: Iterable[str]) -> dict[str, str]:

@@ -169,6 +169,7 @@ async def get_product(call: Call, query: AsOfWanted) -> OneProduct:
 
 
 async def list_products(call: Call, query: ProductsWanted) -> Products:
+    """The products there are."""
     async with call.snapshot() as snapshot:
         total = await snapshot.value(COUNT)
         limits = [query.per_page, (query.page - 1) * query.per_page]

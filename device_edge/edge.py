@@ -56,19 +56,12 @@ class Edge:
     def __init__(self, settings: Settings, connection: Client, broken: Broken) -> None:
         self._connection = connection
         known = Known()
-        welcomer = Welcomer(known)
+        welcomer = Welcomer(known, edge=settings.name, firmware_url=settings.http_url)
         content = Content(settings.content_folder, from_database(settings.database_url))
         limit = RateLimit(round(settings.messages_per_s_max * WINDOW_S), WINDOW_S)
         chunk_limit = RateLimit(round(CHUNKS_PER_S_MAX * WINDOW_S), WINDOW_S)
         self._reports = Reports(connection)
-        self._handshakes = Handshakes(
-            known,
-            welcomer,
-            self._reports,
-            limit,
-            edge=settings.name,
-            firmware_url=settings.http_url,
-        )
+        self._handshakes = Handshakes(known, welcomer, self._reports, limit)
         self._progress = ProgressReports(welcomer, self._reports, limit)
         self._chunks = Chunks(known, content, chunk_limit, broken)
         self._prefetching = Prefetching(content)

@@ -13,20 +13,16 @@ from nats.aio.msg import Msg
 from device_edge.connection import drain
 from device_edge.known import Known
 from device_edge.messages import (
-    CHUNK_BYTES_MAX,
     Beside,
-    HelloAnswer,
     Malformed,
-    encode,
     read,
     refusal,
 )
 from device_edge.rate import RateLimit
 from device_edge.reports import Reports
 from device_edge.speaker import Speaker, speaker_of
-from device_edge.welcome import Welcome, Welcomer
-from domain.hello import Answer, Hello, Told
-from domain.session import RecordHandshake
+from device_edge.welcome import Welcomer
+from domain.hello import Hello
 from domain.subjects import up
 
 QUEUE = "edge"
@@ -42,10 +38,10 @@ Clock = Callable[[], datetime]
 class Held(NamedTuple):
     """A hello that asks for a later position than we know; answered anyhow when `until` is past."""
 
-    until: float
     speaker: Speaker
     hello: Hello
     beside: Beside
+    until: float
 
 
 def utc_now() -> datetime:
@@ -61,17 +57,12 @@ class Handshakes:
         welcomer: Welcomer,
         reports: Reports,
         limit: RateLimit,
-        *,
-        edge: str,
-        firmware_url: str,
         clock: Clock = utc_now,
     ) -> None:
         self._known = known
         self._welcomer = welcomer
         self._reports = reports
         self._limit = limit
-        self._edge = edge
-        self._firmware_url = firmware_url
         self._clock = clock
         self._held: deque[Held] = deque()
         self._monotonic = asyncio.get_running_loop().time
@@ -88,7 +79,7 @@ class Handshakes:
         """Take no more; those held back are answered now."""
         await drain(self._subscription)
         while self._held:
-            self._answer(self._held.popleft())
+            self._answer(*self._held.popleft()[:3])
 
     def take(self, message: Msg) -> tuple[str, bytes] | None:
         """Take one hello. Returns what is to be said at once, where it was not understood."""
@@ -99,12 +90,11 @@ class Handshakes:
             hello, beside = read(decode_hello, message.data), read(decode_beside, message.data)
         except Malformed as malformed:
             return speaker.answers_on, refusal("hello", malformed)
-        until = self._monotonic() + HOLD_S_MAX
-        held = Held(until, speaker, hello, beside)
         if beside.at_least > self._known.position and len(self._held) < HELD_MAX:
-            self._held.append(held)
+            until = self._monotonic() + HOLD_S_MAX
+            self._held.append(Held(speaker, hello, beside, until))
         else:
-            self._answer(held)
+            self._answer(speaker, hello, beside)
         return None
 
     def release(self) -> None:
@@ -113,7 +103,7 @@ class Handshakes:
         for _ in range(len(self._held)):
             held = self._held.popleft()
             if held.beside.at_least <= self._known.position or held.until <= now:
-                self._answer(held)
+                self._answer(*held[:3])
             else:
                 self._held.append(held)
 
@@ -123,51 +113,7 @@ class Handshakes:
             await asyncio.sleep(HELD_POLL_S)
             self.release()
 
-    def _answer(self, held: Held) -> None:
-        speaker, hello = held.speaker, held.hello
+    def _answer(self, speaker: Speaker, hello: Hello, beside: Beside) -> None:
         welcome = self._welcomer.welcome(speaker.key, hello)
-        report = RecordHandshake(
-            device_id=speaker.device_id,
-            at=self._clock().isoformat(),
-            said=hello,
-            told=welcome.told,
-            based_on=self._known.position,
-            running=welcome.running,
-            attempts_max=welcome.attempts_max,
-            edge=self._edge,
-        )
-        answer = self._spoken(welcome, held.beside.id)
-        self._reports.add(encode(report), speaker.answers_on, encode(answer))
-
-    def _spoken(self, welcome: Welcome, correlation: str) -> HelloAnswer:
-        told = welcome.told
-        if told.told == Told.UPDATE:
-            return self._offer(told, correlation)
-        return HelloAnswer(
-            told=told.told,
-            rule=told.rule,
-            position=self._known.position,
-            version=told.version,
-            product_id=told.product_id,
-            group=told.group,
-            id=correlation,
-        )
-
-    def _offer(self, told: Answer, correlation: str) -> HelloAnswer:
-        """An update, and where its bytes are; without that where the version has none now."""
-        assert told.product_id is not None
-        assert told.version is not None
-        firmware = self._known.firmware.get((told.product_id, told.version))
-        return HelloAnswer(
-            told=told.told,
-            rule=told.rule,
-            position=self._known.position,
-            version=told.version,
-            product_id=told.product_id,
-            group=told.group,
-            id=correlation,
-            sha256=firmware.sha256 if firmware else "",
-            size_bytes=firmware.size_bytes if firmware else 0,
-            url=f"{self._firmware_url}/firmware/{firmware.sha256}" if firmware else "",
-            chunk_bytes=CHUNK_BYTES_MAX if firmware else 0,
-        )
+        report = welcome.reported(speaker.device_id, self._clock().isoformat())
+        self._reports.add(report, speaker.answers_on, welcome.spoken(beside.id))

@@ -83,7 +83,7 @@ class Known:
         self.devices: dict[bytes, Cell] = {}
         self.products: dict[int, ProductFacts] = {}
         self.firmware: dict[tuple[int, int], FirmwareFacts] = {}
-        self.policy = 0  # counts the changes to products: what was decided before may be outdated
+        self.applied = 0  # counts batches: what was decided before the last one may be outdated
         self._cells: WeakValueDictionary[bytes, Cell] = WeakValueDictionary()
 
     def batch(self) -> Batch:
@@ -97,8 +97,7 @@ class Known:
         """
         if anew:
             self.devices, self.products, self.firmware = {}, {}, {}
-        if anew or batch.products:
-            self.policy += 1
+        self.applied += 1
         self.devices = merge(self.devices, batch.devices)
         self.products = merge(self.products, batch.products)
         self.firmware = merge(self.firmware, batch.firmware)

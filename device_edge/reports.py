@@ -8,7 +8,6 @@ import asyncio
 import sys
 from collections import deque
 from secrets import token_hex
-from typing import NamedTuple
 
 from nats.aio.client import Client
 from nats.errors import Error
@@ -26,12 +25,8 @@ ACK_TIMEOUT_S = 2.0
 AGAIN_AFTER_S = 0.2
 
 
-class Waiting(NamedTuple):
-    """A report, and what is published where once it is safe."""
-
-    report: bytes
-    subject: str
-    answer: bytes
+# A report, and where what is published once it is safe.
+Waiting = tuple[bytes, str, bytes]
 
 
 class Reports:
@@ -52,17 +47,18 @@ class Reports:
 
         Then, as when the journal takes nothing, the device gets no answer and asks again.
         """
-        if len(self._waiting) < WAITING_MAX:
-            self._waiting.append(Waiting(report, subject, answer))
+        if not self._waiting:
             self._some.set()
             self._none.clear()
+        if len(self._waiting) < WAITING_MAX:
+            self._waiting.append((report, subject, answer))
 
     async def run(self) -> None:
         """For ever."""
         while True:
             await self._some.wait()
             batch = self._take()
-            if await self._store(b"[" + b",".join(one.report for one in batch) + b"]"):
+            if await self._store(b"[" + b",".join([report for report, _, _ in batch]) + b"]"):
                 for _, subject, answer in batch:
                     await self._connection.publish(subject, answer)
             if not self._waiting:
@@ -78,7 +74,7 @@ class Reports:
         size = 0
         while self._waiting and len(batch) < REPORTS_MAX and size < BYTES_MAX:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1].report) + 1
+            size += len(batch[-1][0]) + 1
         return batch
 
     async def _store(self, body: bytes) -> bool:

@@ -19,7 +19,7 @@ def speaker_of(message: Msg, what: str) -> Speaker | None:
 
     None for a subject without a device id, which only our own processes could have published on.
     """
-    device_id = message.subject.split(".", 2)[1]
+    device_id = message.subject[2:26]  # d.<device id>.up.…
     if not is_device_id(device_id):
         return None
     reply = message.reply

@@ -19,6 +19,10 @@ Sql = Cursor[tuple[Any, ...]]
 
 DEVICE = ", ".join(f"device.{column}" for column in DEVICE_COLUMNS)
 COHORT = "cohort.standing, cohort.groups, cohort.locked_version, cohort.development"
+NEWEST = """
+    SELECT greatest((SELECT max(facts_position) FROM fleet.device),
+                    (SELECT max(facts_position) FROM fleet.product))
+"""
 # Between what the answer was based on and the handshake itself; of the rest we know without
 # looking closer. What changed later has its own nudge, or waits for the next handshake as it may.
 CHANGED_MEANWHILE = f"""
@@ -44,27 +48,32 @@ Handshakes = Mapping[str, tuple[int, DeviceHandshook]]  # each device's last one
 
 def outdated(cursor: Sql, handshakes: Handshakes) -> Iterator[tuple[str, int]]:
     """The devices that would be told something else now, and the position that they must know."""
+    row = cursor.execute(NEWEST, prepare=True).fetchone()
+    newest = row[0] if row and row[0] is not None else 0
+    # Of nearly all handshakes this says already that nothing has changed since.
+    late = {one: it for one, it in handshakes.items() if it[1].based_on < newest}
+    if not late:
+        return
     params = [
-        list(handshakes),
-        [event.based_on for _, event in handshakes.values()],
-        [position for position, _ in handshakes.values()],
-        [event.told.product_id for _, event in handshakes.values()],
+        list(late),
+        [event.based_on for _, event in late.values()],
+        [position for position, _ in late.values()],
+        [event.told.product_id for _, event in late.values()],
     ]
     with cursor.connection.cursor(row_factory=class_row(DeviceRow), binary=True) as devices:
         changed = devices.execute(CHANGED_MEANWHILE, params, prepare=True).fetchall()
-    products: dict[int, ProductRow | None] = {}
+    products: dict[int | None, ProductFacts | None] = {None: None}
     for device in changed:
         position, handshake = handshakes[device.device_id]
         product_id = product_of(handshake.said, device.facts())
-        if product_id is not None and product_id not in products:
-            products[product_id] = product_row(cursor, product_id)
-        product = products.get(product_id) if product_id is not None else None
-        facts: ProductFacts | None = product.facts() if product else None
-        now = answer(handshake.said, device.facts(), facts)
+        if product_id not in products:
+            products[product_id] = product_facts(cursor, product_id)
+        now = answer(handshake.said, device.facts(), products[product_id])
         if now != replace(handshake.told, joins=False):  # who joined is in by now
             yield device.device_id, position
 
 
-def product_row(cursor: Sql, product_id: int) -> ProductRow | None:
+def product_facts(cursor: Sql, product_id: int | None) -> ProductFacts | None:
     with cursor.connection.cursor(row_factory=class_row(ProductRow), binary=True) as products:
-        return products.execute(PRODUCT, [product_id], prepare=True).fetchone()
+        row = products.execute(PRODUCT, [product_id], prepare=True).fetchone()
+    return row.facts() if row else None

@@ -121,14 +121,14 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
         """
         alongside: Alongside | None = kwargs.get("alongside")
         if alongside is not None:
-            return self._copy_alongside(stored_events, alongside)
+            return self._copy(stored_events, alongside)
         if not stored_events:
             return []
         guard: Guard | None = kwargs.get("guard")
         if guard is not None:
             return self._unless_refused(self._append([stored_events], guard)[0])
         if len(stored_events) >= COPY_EVENTS_MIN:
-            return self._copy_alongside(stored_events, lambda cursor: None)
+            return self._copy(stored_events, lambda cursor: None)
         request = Request(stored_events)
         self._ensure_committer()
         self._waiting.put(request)
@@ -181,7 +181,8 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
             return self._append_once(requests, guard)
         except (InterfaceError, OperationalError):
             sleep(ATTEMPT_WAIT_S)
-        return self._append_again(requests, guard)
+        results: list[Sequence[int] | BaseException] = self._append_again(requests, guard)
+        return results
 
     @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
     def _append_again(
@@ -213,7 +214,7 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
             connection.transaction(),
             connection.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
-            # The broken connection's server process may be at its commit: it has the lock till then.
+            # The broken connection's server process may be at its commit, and then has the lock.
             cursor.execute(self._lock_sql)
             rows = cursor.execute(self._found_sql, columns).fetchall()
         return [position for (position,) in rows] if len(rows) == len(stored_events) else None
@@ -274,18 +275,13 @@ class GroupCommitRecorder(PostgresApplicationRecorder):
             first += len(events)
         return results
 
-    def _copy_alongside(
-        self, stored_events: Sequence[StoredEvent], alongside: Alongside
-    ) -> Sequence[int]:
-        positions: Sequence[int] = self._copy(stored_events, alongside)
-        return positions
-
     def _copy(self, stored_events: Sequence[StoredEvent], alongside: Alongside) -> Sequence[int]:
         try:
             return self._copy_once(stored_events, alongside)
         except (InterfaceError, OperationalError):
             sleep(ATTEMPT_WAIT_S)
-        return self._copy_again(stored_events, alongside)
+        positions: Sequence[int] = self._copy_again(stored_events, alongside)
+        return positions
 
     @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=ATTEMPT_WAIT_S)
     def _copy_again(

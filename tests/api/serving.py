@@ -24,6 +24,7 @@ from tests.api import conformity
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START_TIMEOUT_S = 20.0
 CLIENT_TIMEOUT_S = 60.0
+WAIT_S = 30.0  # for the read models, however busy the machine is
 
 
 @dataclass
@@ -55,7 +56,7 @@ def add_token(database: str, token: str, label: str, scopes: tuple[str, ...] = (
 
 
 @contextmanager
-def serving(database: str, *, wait_s: float = 5.0) -> Iterator[Served]:
+def serving(database: str, *, wait_s: float = WAIT_S) -> Iterator[Served]:
     """The API on a port of its own."""
     stopping = threading.Event()
     app = create_app(Settings(database=database, wait_s=wait_s), stopping)

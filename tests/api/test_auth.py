@@ -3,7 +3,6 @@
 import httpx
 import psycopg
 import pytest
-
 from starlette.requests import Request
 
 from api.app import ANONYMOUS, ROUTES
@@ -33,9 +32,7 @@ def test_no_route_answers_without_a_token(served: Served, method: str, path: str
 
 
 @pytest.mark.parametrize(("method", "path"), LINES)
-def test_no_route_answers_a_token_without_its_scope(
-    served: Served, method: str, path: str
-) -> None:
+def test_no_route_answers_a_token_without_its_scope(served: Served, method: str, path: str) -> None:
     add_token(served.database, "scopeless", "visitor", ("nothing:at-all",))
     with served.client(token="scopeless") as visitor:
         answer = visitor.request(method, address(path))
@@ -88,9 +85,7 @@ def test_a_header_that_carries_no_token_is_no_token(served: Served, header: str)
 
 
 def test_a_token_in_the_body_is_no_field(world: World) -> None:
-    answer = world.api.post(
-        world.path + "/groups", data={"access_token": TOKEN, "name": "beta"}
-    )
+    answer = world.api.post(world.path + "/groups", data={"access_token": TOKEN, "name": "beta"})
     assert answer.status_code == 201
 
 

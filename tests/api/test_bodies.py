@@ -69,7 +69,9 @@ def test_a_form_has_so_many_fields_and_no_more(world: World) -> None:
     send(world, 400, content=fields, headers=FORM)
 
 
-@pytest.mark.parametrize("content", [b"name=%ff", b"name=\xff", b"name[a]=1&name=2", b"a[b][c][d][e]=1"])
+@pytest.mark.parametrize(
+    "content", [b"name=%ff", b"name=\xff", b"name[a]=1&name=2", b"a[b][c][d][e]=1"]
+)
 def test_a_form_that_cannot_be_read_is_refused(world: World, content: bytes) -> None:
     send(world, 400, content=content, headers=FORM)
 

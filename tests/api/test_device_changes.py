@@ -1,4 +1,4 @@
-"""What people do with a device: name, note, group, lock, mark, force, flash, deny, remove, retry."""
+"""What people do with a device: name, note, group, lock, mark, force, flash, deny, remove."""
 
 import pytest
 
@@ -168,7 +168,11 @@ def test_a_batch_with_one_bad_device_changes_none_and_names_it(world: World) -> 
         ({"action": "groups", "devices": ["A" * 24], "metadata": {"add": ["g"]}}, "devices[0]"),
         ({"action": "groups", "devices": ["a" * 24]}, "metadata"),
         (
-            {"action": "groups", "devices": ["a" * 24], "metadata": {"add": ["g"], "remove": ["g"]}},
+            {
+                "action": "groups",
+                "devices": ["a" * 24],
+                "metadata": {"add": ["g"], "remove": ["g"]},
+            },
             "metadata",
         ),
     ],

@@ -43,7 +43,8 @@ def test_head_answers_as_get_does_without_a_body(world: World) -> None:
 
 def test_pages_of_others_may_call_with_a_token(served: Served) -> None:
     asked = {
-        **{"Origin": "https://console.example", "Access-Control-Request-Method": "PUT"},
+        "Origin": "https://console.example",
+        "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
     answer = httpx.options(f"{served.url}/v1/products", headers=asked)
@@ -107,7 +108,5 @@ def is_problem(kind: object) -> bool:
         (product.ProductIdTaken, 409, "product_id_taken"),
     ],
 )
-def test_a_refusal_has_a_status_and_a_code(
-    refused: type[Refused], status: int, error: str
-) -> None:
+def test_a_refusal_has_a_status_and_a_code(refused: type[Refused], status: int, error: str) -> None:
     assert (status_of(refused), error_of(refused)) == (status, error)

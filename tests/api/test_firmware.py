@@ -27,12 +27,25 @@ def test_a_version_is_uploaded_and_shown(world: World) -> None:
     answer = upload(world, content, description="d", mandatory="true")
     assert answer.status_code == 201
     firmware = answer.json()
-    assert firmware.items() >= {
-        **{"version": 1, "title": "first", "description": "d", "mandatory": True},
-        **{"size": len(content), "name": "firmware.bin", "product_id": world.id},
-        **{"product_default": False, "current": False, "groups": [], "intelligent": False},
-        **{"device_count": 0, "proven_by": None, "uploaded_by": {"username": "token:admin"}},
-    }.items()
+    assert (
+        firmware.items()
+        >= {
+            "version": 1,
+            "title": "first",
+            "description": "d",
+            "mandatory": True,
+            "size": len(content),
+            "name": "firmware.bin",
+            "product_id": world.id,
+            "product_default": False,
+            "current": False,
+            "groups": [],
+            "intelligent": False,
+            "device_count": 0,
+            "proven_by": None,
+            "uploaded_by": {"username": "token:admin"},
+        }.items()
+    )
     assert len(firmware["_id"]) == 24
     assert world.get("/firmware/1") == firmware
     assert world.get("/firmware") == [firmware]
@@ -118,9 +131,7 @@ def test_a_refused_binary_is_not_kept(world: World, served: Served) -> None:
         ({"description": "d" * 4_097}, "description"),
     ],
 )
-def test_a_field_that_cannot_be_is_named(
-    world: World, fields: dict[str, str], field: str
-) -> None:
+def test_a_field_that_cannot_be_is_named(world: World, fields: dict[str, str], field: str) -> None:
     answer = upload(world, build(world.id, 1, PLATFORM), **fields)
     assert answer.status_code == 400
     assert answer.json()["field"] == field

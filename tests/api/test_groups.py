@@ -9,10 +9,16 @@ from tests.api.world import World
 
 def test_a_group_is_created(world: World) -> None:
     group = world.create_group("beta", color="#ff8800", description="the brave")
-    assert group.items() >= {
-        **{"name": "beta", "color": "#ff8800", "description": "the brave"},
-        **{"fw_version": None, "device_count": 0},
-    }.items()
+    assert (
+        group.items()
+        >= {
+            "name": "beta",
+            "color": "#ff8800",
+            "description": "the brave",
+            "fw_version": None,
+            "device_count": 0,
+        }.items()
+    )
     assert world.get("/groups/beta")["group"] == group
     assert world.get("/groups") == {"groups": [group]}
     assert world.get()["product"]["groups"] == ["beta"]

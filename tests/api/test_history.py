@@ -18,11 +18,19 @@ def test_an_event_says_who_did_it_from_where_and_when(world: World) -> None:
     request = {"X-Request-Id": "order-66"}
     world.api.put(world.path, json={"name": "renamed"}, headers=request)
     event = world.get("/history")["events"][0]
-    assert event.items() >= {
-        **{"name": "ProductRenamed", "format": 1, "stream": f"product-{world.id}"},
-        **{"event": {"product_id": world.id, "name": "renamed"}, "stream_version": 2},
-        **{"actor": "token:admin", "origin": "http 127.0.0.1", "request": "order-66"},
-    }.items()
+    assert (
+        event.items()
+        >= {
+            "name": "ProductRenamed",
+            "format": 1,
+            "stream": f"product-{world.id}",
+            "event": {"product_id": world.id, "name": "renamed"},
+            "stream_version": 2,
+            "actor": "token:admin",
+            "origin": "http 127.0.0.1",
+            "request": "order-66",
+        }.items()
+    )
     assert event["recorded_at"].endswith("Z")
     assert event["position"] == world.head()
 
@@ -99,8 +107,10 @@ def test_history_is_bounded_by_positions_and_times(world: World) -> None:
     between = datetime.now(UTC).isoformat()
     world.put("", name="three")
     assert names(world, to=first) == ["ProductCreated"]
-    assert names(world, **{"from": first + 1, "to": first + 1}) == ["ProductRenamed"]
-    assert names(world, **{"from": between}) == ["ProductRenamed"]
+    second: dict[str, Any] = {"from": first + 1, "to": first + 1}
+    assert names(world, "", **second) == ["ProductRenamed"]
+    since: dict[str, Any] = {"from": between}
+    assert names(world, "", **since) == ["ProductRenamed"]
     assert len(names(world, to=between)) == 2
     assert len(names(world, to="2999-01-01T00:00:00Z")) == 3
 

@@ -114,9 +114,7 @@ def test_a_key_that_can_be_none_is_refused(world: World, given: str) -> None:
     assert answer.json()["field"] == HEADER
 
 
-def test_a_key_is_free_again_after_a_day(
-    world: World, served: Served, key: dict[str, str]
-) -> None:
+def test_a_key_is_free_again_after_a_day(world: World, served: Served, key: dict[str, str]) -> None:
     path = world.path + "/groups"
     world.api.post(path, json={"name": "a"}, headers=key)
     with psycopg.connect(served.database) as connection:
@@ -162,7 +160,10 @@ def test_a_call_that_died_is_taken_up_and_ends_in_the_same_result(
     path, body = f"{world.path}/devices/{device_id}", b'{"desired_firmware_version":1,"flash":true}'
     command_id = died(served, key, "PUT", path, body, holder=DEAD)
     lock = LockFirmware(
-        **{"product_id": world.id, "device_id": device_id, "version": 1, "flash": True},
+        product_id=world.id,
+        device_id=device_id,
+        version=1,
+        flash=True,
         request=command_id,
     )
     carried_out(world, lock, command_id)
@@ -191,7 +192,9 @@ def test_a_product_that_a_dead_call_created_is_answered_as_created(
     path, body = "/v1/products", b'{"name":"lost","platform_id":6}'
     command_id = died(served, key, "POST", path, body, holder=DEAD)
     product_id = world.id + 1_000
-    create = CreateProduct(product_id=product_id, platform_id=6, name="lost", slug=f"l-{product_id}")
+    create = CreateProduct(
+        product_id=product_id, platform_id=6, name="lost", slug=f"l-{product_id}"
+    )
     carried_out(world, create, command_id)
     answer = world.api.post(path, content=body, headers={**key, **JSON})
     assert answer.status_code == 201

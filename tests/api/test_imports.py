@@ -101,9 +101,7 @@ def test_ids_come_in_every_form(world: World, form: str) -> None:
         ({"json": [1]}, "body"),
     ],
 )
-def test_a_body_that_cannot_be_is_refused(
-    world: World, sent: dict[str, Any], field: str
-) -> None:
+def test_a_body_that_cannot_be_is_refused(world: World, sent: dict[str, Any], field: str) -> None:
     assert world.refused("POST", "/devices", 400, **sent)["field"] == field
 
 
@@ -197,3 +195,32 @@ def test_a_file_cut_short_imports_nothing(world: World) -> None:
     headers = {"Content-Type": whole.headers["content-type"]}
     world.refused("POST", "/devices", 400, content=body, headers=headers)
     assert world.get("/devices")["devices"] == []
+
+
+def test_a_long_import_trickles_blanks_before_its_reply(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routing.HEARTBEAT_S", 0.01)
+    ids = [new_id() for _ in range(6_000)]
+    files = {"file": ("file", "\n".join(ids).encode())}
+    answer = world.api.post(world.path + "/devices", files=files)
+    assert answer.content.startswith(b"\n")
+    assert answer.json()["updatedDeviceIds"] == ids
+
+
+def test_an_import_that_fails_late_breaks_off_and_is_no_success(
+    world: World, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routing.HEARTBEAT_S", 0.01)
+
+    def stopping() -> Any:
+        yield ("\n".join(new_id() for _ in range(6_000))).encode()
+        served.stopping.set()
+        yield b"\n"
+
+    try:
+        with pytest.raises(httpx.RemoteProtocolError):
+            headers = {"Content-Type": "text/plain"}
+            world.api.post(world.path + "/devices", content=stopping(), headers=headers)
+    finally:
+        served.stopping.clear()

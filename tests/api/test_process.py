@@ -1,4 +1,4 @@
-"""`python -m api` as a process: says when it serves, drains when told to stop, names what is missing."""
+"""`python -m api` as a process: says when it serves, drains when told to stop."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,9 @@ TIMEOUT_S = 30.0
 POLL_S = 0.02
 
 
-def wait_for(holds: object, process: subprocess.Popen[bytes]) -> None:
+def wait_for(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + TIMEOUT_S
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(POLL_S)
@@ -40,7 +40,8 @@ def api_process(database: str, folder: Path) -> Iterator[tuple[subprocess.Popen[
     ready = folder / f"ready-{secrets.token_hex(4)}"
     environment = {
         **os.environ,
-        **{"DATABASE_URL": database, "ROLLCALL_HTTP_PORT": str(port)},
+        "DATABASE_URL": database,
+        "ROLLCALL_HTTP_PORT": str(port),
         "ROLLCALL_READY_FILE": str(ready),
     }
     process = subprocess.Popen([sys.executable, "-m", "api"], env=environment, cwd=ROOT)
@@ -66,7 +67,10 @@ def test_it_ends_with_an_error_where_it_cannot_serve(database_url: str) -> None:
     environment = {**os.environ, "DATABASE_URL": database_url, "ROLLCALL_HTTP_PORT": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "api"],
-        **{"env": environment, "cwd": ROOT, "timeout": TIMEOUT_S, "capture_output": True},
+        env=environment,
+        cwd=ROOT,
+        timeout=TIMEOUT_S,
+        capture_output=True,
     )
     assert done.returncode != 0
     assert done.stderr
@@ -77,7 +81,7 @@ def test_an_import_cut_off_in_the_middle_is_finished_by_sending_it_again(
     database: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     add_token(database, TOKEN, "admin")
-    ids = [f"{number:024x}" for number in range(60_000)]
+    ids = [f"{number:024x}" for number in range(40_000)]
     headers = {"Authorization": f"Bearer {TOKEN}"}
     call = {**headers, "Idempotency-Key": "one import", "Content-Type": "text/plain"}
     body = "\n".join(ids).encode()
@@ -95,7 +99,7 @@ def test_an_import_cut_off_in_the_middle_is_finished_by_sending_it_again(
         process.send_signal(how)
         process.wait(TIMEOUT_S)
         sending.wait(TIMEOUT_S)
-        assert 5_000 <= count(database)
+        assert count(database) >= 5_000
     with following(database), api_process(database, tmp_path) as (_, url):
         reply = httpx.post(url + path, content=body, headers=call, timeout=120).json()
         assert reply["updatedDeviceIds"] == ids

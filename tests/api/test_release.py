@@ -32,10 +32,18 @@ def test_a_release_answers_with_the_firmware_as_it_is_now(world: World) -> None:
     world.prove(1)
     world.create_group("beta")
     released = world.release(1, product_default=True, groups=["beta"], intelligent=True)
-    assert released.items() >= {
-        **{"version": 1, "product_default": True, "groups": ["beta"], "intelligent": True},
-        **{"product_id": world.id, "title": "version 1", "size": 4096},
-    }.items()
+    assert (
+        released.items()
+        >= {
+            "version": 1,
+            "product_default": True,
+            "groups": ["beta"],
+            "intelligent": True,
+            "product_id": world.id,
+            "title": "version 1",
+            "size": 4096,
+        }.items()
+    )
     assert released == world.get("/firmware/1")
     assert world.get("/groups/beta")["group"]["fw_version"] == 1
 
@@ -111,7 +119,7 @@ def test_the_list_of_a_preview_comes_in_pages(world: World) -> None:
     devices = sorted(world.import_devices(5))
     listed, after, position = [], "", None
     for _ in range(3):
-        query = {"after": after, "position": position} if position is not None else {}
+        query: dict[str, Any] = {} if position is None else {"after": after, "position": position}
         page = preview(world, 1, product_default=True, list="1", per_page=2, **query)
         listed += [one["id"] for one in page["impacted"]]
         after, position = page.get("next"), page["position"]
@@ -210,9 +218,7 @@ def a_mixed_fleet(world: World) -> None:
 
 
 @pytest.mark.parametrize("change", ["import", "group", "lock", "run", "release"])
-def test_a_release_as_previewed_is_refused_once_history_moved_on(
-    world: World, change: str
-) -> None:
+def test_a_release_as_previewed_is_refused_once_history_moved_on(world: World, change: str) -> None:
     world.prove(1)
     world.prove(2)
     device_id = world.import_devices()[0]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.faults.world import World, batter, world
+from tests.faults.battering import batter, filled_cloud
+from tests.faults.world import World
 
 ROUNDS_DEFAULT = 14
 ROUND_TIMEOUT_S = 60
@@ -53,6 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def battered(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The cloud after all those kills, quiet again: every device online, no command under way."""
-    async with world(int(request.param)) as ours:
+    async with filled_cloud(int(request.param)) as ours:
         await batter(ours, rounds_of(request.config))
         yield ours

@@ -62,7 +62,7 @@ class FieldDevice(ReferenceDevice):
 
     async def _be_busy(self, running: asyncio.Task[None]) -> None:
         """Until the power goes. Raises what broke the device, which nothing should."""
-        while not (self.troubled and self.random.random() < POWER_LOST):
+        while not (self.troubled and self.online and self.random.random() < POWER_LOST):
             pause_s = self.random.uniform(0.0, PAUSE_S_MAX)
             done, _ = await asyncio.wait([running], timeout=pause_s)
             if done:

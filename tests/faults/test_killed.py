@@ -8,9 +8,16 @@ from collections.abc import Iterable
 import pytest
 
 from domain.subjects import DEVICE_EVENTS_STREAM, JOURNAL_STREAM
+from tests.faults.battering import EDGES
 from tests.faults.log import Entry, grouped
 from tests.faults.nats import last_sequence
-from tests.faults.world import EDGES, World
+from tests.faults.settling import (
+    shown_devices,
+    until_announced,
+    until_answered_anew,
+    until_followed,
+)
+from tests.faults.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -26,8 +33,7 @@ async def test_every_acknowledged_command_is_in_the_log_exactly_once(battered: W
         if command.contended:
             assert left <= promised, f"{command}: {by_request[command.key]}"
             continue
-        if command.facts or left:
-            assert left == promised, f"{command}: {by_request[command.key]}"
+        assert left == promised, f"{command}: {by_request[command.key]}"
         for fact in command.facts:
             said = one(by_request[command.key], fact.stream, fact.name).event
             assert {key: said[key] for key in fact.fields} == fact.fields, f"{command}: {said}"
@@ -130,7 +136,7 @@ async def test_what_follows_from_events_followed_once(battered: World) -> None:
 
 
 async def test_programs_find_everything_as_they_left_it(battered: World) -> None:
-    shown = {one["id"]: one for one in await battered.shown_devices()}
+    shown = {one["id"]: one for one in await shown_devices(battered)}
     reply = await battered.http.get(f"{battered.path}/groups")
     groups = {one["name"]: one["key"] for one in reply.json()["groups"]}
     for program in battered.programs:
@@ -160,8 +166,8 @@ async def test_one_connection_is_known_of_each_device(battered: World) -> None:
 
 async def test_every_edge_answers_again(battered: World) -> None:
     head = battered.log.head()
-    await battered.until_answered_anew()
-    await battered.until_followed()
+    await until_answered_anew(battered)
+    await until_followed(battered)
 
     handshakes = battered.log.events("DeviceHandshook")
     answering = {one.event["edge"] for one in handshakes if one.position > head}
@@ -169,7 +175,7 @@ async def test_every_edge_answers_again(battered: World) -> None:
 
 
 async def test_nats_holds_the_facts_of_the_log_and_every_event_once(battered: World) -> None:
-    await battered.until_announced()
+    await until_announced(battered)
 
 
 @pytest.mark.parametrize("model", ["fleet", "history"])

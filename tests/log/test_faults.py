@@ -11,6 +11,7 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.device import DeviceImported, DeviceNamed, ImportDevice, NameDevice
 from domain.log.fleet import Fleet
+from domain.log.recorder import Guard
 from domain.recorded import Provenance, Recorded
 from rollcall.state import CHECKOUT
 from tests.log.proxy import wire
@@ -37,17 +38,54 @@ def test_a_lost_acknowledgement_is_success_by_the_commands_id(database: str) -> 
             fleet.close()
 
 
-def test_a_lost_acknowledgement_without_an_id_is_already_so(database: str) -> None:
+def test_a_lost_acknowledgement_is_success_without_an_id_too(database: str) -> None:
     with wire(database) as cut:
         fleet = Fleet(cut.conninfo, pool_connections=1)
         try:
             fleet.load(f"device-{ID}")
             cut.swallow(b"DeviceImported.1")
-            assert fleet.execute(take, Provenance(actor="ada")) == ((), None)
+            outcome = fleet.execute(take, Provenance(actor="ada"))
             assert cut.cuts == 1
+            assert outcome == ([DeviceImported(device_id=ID, product_id=7000)], 1)
             assert len(rows(fleet.recorder)) == 1
         finally:
             fleet.close()
+
+
+def test_what_a_guard_finds_is_not_the_very_event_whose_acknowledgement_was_lost(
+    database: str,
+) -> None:
+    guard = Guard(after=0, topics=(DeviceImported.TOPIC,), product_id=7000)
+    with wire(database) as cut:
+        fleet = Fleet(cut.conninfo, pool_connections=1)
+        try:
+            fleet.load(f"device-{ID}")
+            cut.swallow(b"DeviceImported.1")
+            outcome = fleet.execute(take, Provenance(command="c1"), guard=guard)
+            assert cut.cuts == 1
+            assert outcome.position == 1
+        finally:
+            fleet.close()
+
+
+def test_another_writers_event_is_not_taken_for_the_one_whose_acknowledgement_was_lost(
+    database: str, fleet: Fleet
+) -> None:
+    def event(name: str) -> Recorded:
+        named = DeviceNamed(device_id=ID, name=name)
+        return Recorded(f"device-{ID}", 1, named, Provenance())
+
+    with wire(database) as cut:
+        cutting = Fleet(cut.conninfo, pool_connections=1)
+        try:
+            cutting.load(f"device-{ID}")
+            fleet.record_many([event("theirs")])
+            cut.swallow(b"DeviceNamed.1")
+            with pytest.raises(IntegrityError):
+                cutting.record_many([event("ours")])
+            assert cut.cuts == 1
+        finally:
+            cutting.close()
 
 
 def test_a_bulk_append_whose_acknowledgement_is_lost_is_there_once(database: str) -> None:
@@ -65,8 +103,7 @@ def test_a_bulk_append_whose_acknowledgement_is_lost_is_there_once(database: str
         try:
             fleet.load(f"device-{ID}")
             cut.swallow(b"COMMIT")
-            with pytest.raises(IntegrityError):
-                fleet.record_many(events)
+            assert fleet.record_many(events) == [*range(1, 1_001)]
             assert cut.cuts == 1
             assert len(rows(fleet.recorder)) == 1_000
         finally:

@@ -59,9 +59,13 @@ def messages(url: str, stream: str) -> list[RawStreamMsg]:
 
 def facts(url: str) -> dict[str, Any]:
     """The last fact of each subject; None for a thing that is no more."""
+    try:
+        found = messages(url, "FACTS")
+    except NotFoundError:
+        return {}
     return {
         str(message.subject): msgspec.json.decode(message.data) if message.data else None
-        for message in messages(url, "FACTS")
+        for message in found
     }
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -25,6 +25,8 @@ from tests.projections.world import World, device_id, world
 from tests.servers import NatsServer
 
 STOP_TIMEOUT_S = 15
+# What is committed is written before the commit returns; the disk itself does not fail here.
+CRASHING = {"fsync": "off", "synchronous_commit": "on", "max_connections": "100"}
 
 
 @contextmanager
@@ -99,19 +101,15 @@ def test_two_processes_do_the_work_of_one_and_one_may_be_killed(
 @pytest.fixture
 def mortal_nats() -> Iterator[tuple[Nats, str]]:
     """A NATS that a test may start and kill as it likes; and its address."""
-    password, chooser = secrets.token_hex(8), Ports({}, {})
-    ports = {name: chooser.choose(name) for name in ("nats", "mqtt", "monitoring")}
-    with servers.state_folder() as folder:
-        seed = KeyPair.new("A").seed
+    password, seed = secrets.token_hex(8), KeyPair.new("A").seed
+    with servers.state_folder() as folder, closing(Ports({}, {})) as chooser:
         server = Nats(
             folder,
             folder / "nats.log",
-            ports=ports,
+            ports={name: chooser.choose(name) for name in ("nats", "mqtt", "monitoring")},
             accounts=accounts(issuer_seed=seed, sys=password, auth=password, edge=password),
         )
         yield server, server.url("edge", password)
-    for claim in chooser.claims:
-        claim.close()
 
 
 def test_while_nats_is_dead_the_read_models_go_on_and_afterwards_it_is_told_everything(
@@ -133,7 +131,7 @@ def test_while_nats_is_dead_the_read_models_go_on_and_afterwards_it_is_told_ever
 
 def test_a_database_that_crashes_is_waited_for(clean_nats: NatsServer, tmp_path: Path) -> None:
     """One of its processes is killed, which ends them all; it recovers by itself."""
-    with servers.postgres_server() as server, servers.database(server) as database:
+    with servers.postgres_server(CRASHING) as database:
         migrate(database)
         with projections(database, clean_nats.url, tmp_path) as process:
             for turn in range(2):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def told() -> Iterator[Told]:
         told.close()
         stopped = rollcall(told, "stop")
         assert stopped.returncode == 0, stopped.stderr
+        shutil.rmtree(told.state.path.parent)
 
 
 def rollcall(told: Told, *words: str) -> subprocess.CompletedProcess[str]:
@@ -86,7 +88,7 @@ def rollcall(told: Told, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_all_is_as_told(told: Told) -> None:
     assert told.result["as_told"], told.text
-    assert told.text.rstrip().endswith(" s.")
+    assert "All as told, in " in told.text
 
 
 def test_a_thousand_devices_are_imported_and_three_lines_are_not(told: Told) -> None:
@@ -174,7 +176,7 @@ def test_every_device_runs_what_the_rules_say(told: Told) -> None:
     hindered = told.steps["fail_until_stuck"]["device"], told.steps["fail_once"]["device"]
     for device in listed:
         groups = set(device["groups"])
-        if not device["online"]:
+        if device["last_handshake_at"] is None:
             assert device["firmware_version"] is None
             continue
         expected = 2 if groups == {"beta"} else 3
@@ -255,7 +257,8 @@ def forge_a_handshake(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
         """UPDATE log.fleet_events SET state = convert_to(jsonb_set(
                convert_from(state, 'UTF8')::jsonb, '{event,told,rule}', '"default"')::text, 'UTF8')
            WHERE notification_id = (
-               SELECT min(notification_id) FROM log.fleet_events WHERE topic LIKE 'DeviceHandshook.%')
+               SELECT min(notification_id) FROM log.fleet_events
+               WHERE topic LIKE 'DeviceHandshook.%')
            RETURNING notification_id"""
     ).fetchone()
     assert row is not None
@@ -281,20 +284,17 @@ def test_interrupted_it_leaves_nothing_behind(
 def demo() -> Iterator[subprocess.Popen[str]]:
     """A small story on its way, in an environment that speaks of a cloud of the user's own."""
     users_own = {"DATABASE_URL": "host=/nowhere", "ROLLCALL_STATE": "/nowhere", "NATS_URL": "x"}
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [*DEMO, "--devices", "40"],
         env={**os.environ, **users_own},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
+    ) as running:
         yield running
-    finally:
         running.terminate()
         read(running)
-        running.wait(STOP_TIMEOUT_S)
 
 
 def until_online(demo: subprocess.Popen[str]) -> Path:
@@ -310,4 +310,4 @@ def until_online(demo: subprocess.Popen[str]) -> Path:
 
 def read(demo: subprocess.Popen[str]) -> str:
     assert demo.stdout is not None
-    return "" if demo.stdout.closed else demo.stdout.read()
+    return demo.stdout.read()
