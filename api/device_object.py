@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from api.views import stamp_or_none
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.targeting import Cohort, Releases, Target, target_of
 from projections.fleet import DeviceRow, ProductRow
 from projections.fleet.overview import reason_of_device

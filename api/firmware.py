@@ -19,7 +19,7 @@ from api.routing import Files
 from api.views import stamp, stamp_or_none
 from domain.binary_checks import check_binary
 from domain.bundle import Upload
-from domain.device import FirmwareLocked
+from domain.device_events import FirmwareLocked
 from domain.firmware import (
     DeleteFirmware,
     DescribeFirmware,

@@ -12,7 +12,7 @@ from api.groups import groups_of
 from api.problem import FieldInvalid, PreviewOutdated
 from api.products import product_in
 from api.views import PER_PAGE_DEFAULT
-from domain.device import (
+from domain.device_events import (
     DevelopmentMarked,
     DevelopmentUnmarked,
     DeviceDenied,

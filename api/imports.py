@@ -21,7 +21,11 @@ from api.problem import FieldInvalid, Stopping
 from api.products import product_named
 from api.routing import Files
 from api.streams import append, load_many, to_record
-from domain.device import DEVICE, DeviceInAnotherProduct, ImportDevice
+from domain.device import (
+    DEVICE,
+    DeviceInAnotherProduct,
+    ImportDevice,
+)
 from domain.log.fleet import ATTEMPTS_MAX, Contended, Loaded
 from domain.names import NAME_CHARACTERS_MAX
 from domain.product import ProductRetired, ProductUnknown

@@ -8,7 +8,7 @@ from msgspec import Struct
 from api.call import Call
 from api.database import Rows
 from api.products import product_in
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.targeting import Cohort
 from projections.fleet import ProductRow, TallyRow
 from projections.fleet.overview import IN_STATES, Overview, Reason, in_states, overview

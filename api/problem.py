@@ -15,7 +15,11 @@ from starlette.responses import Response
 
 from api.streams import OneRefused
 from domain.binary_records import BinaryRefused
-from domain.device import DeviceInAnotherProduct, DeviceNotApproved, DeviceOffline
+from domain.device import (
+    DeviceInAnotherProduct,
+    DeviceNotApproved,
+    DeviceOffline,
+)
 from domain.firmware import DevicesAreLocked, FirmwareWasReleased
 from domain.group import GroupNameTaken
 from domain.log.fleet import Contended, HistoryMovedOn

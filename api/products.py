@@ -12,7 +12,10 @@ from api.database import Rows, Snapshot
 from api.past import AsOfWanted, catalogue_at, position_of
 from api.problem import NothingToChange, PermissionDenied
 from api.views import Page, PageNumber, page_of, stamp
-from domain.device import DeviceImported, DeviceJoined
+from domain.device_events import (
+    DeviceImported,
+    DeviceJoined,
+)
 from domain.log.fleet import Contended
 from domain.model import Command
 from domain.names import PRODUCT_ID_MAX, PRODUCT_ID_MIN, Description, Name, ProductId

@@ -1,7 +1,7 @@
 """Which binaries a device may fetch."""
 
 from device_edge.known import Known
-from domain.device import Standing
+from domain.device_events import Standing
 
 
 def may_fetch(known: Known, device_id: str, sha256: str) -> bool:

@@ -1,154 +1,33 @@
 """A device, as people intend it: in a product or turned away from one, named, grouped, locked."""
 
-from enum import StrEnum
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.model import Command, Decider, Event, Refused, Unknown
-from domain.names import GROUPS_PER_DEVICE_MAX, DeviceId, Name, Notes, ProductId, Version
-
-
-class Standing(StrEnum):
-    """What a device is to its product."""
-
-    MEMBER = "member"
-    QUARANTINED = "quarantined"
-    DENIED = "denied"
-
-
-class DeviceImported(Event):
-    """The team took the device into the product, whatever stood in the way before."""
-
-    device_id: str
-    product_id: int
-
-
-class DeviceQuarantined(Event):
-    """The device's firmware asked for the product; the team has not said yes."""
-
-    device_id: str
-    product_id: int
-
-
-class DeviceJoined(Event):
-    """The device's firmware asked for the product, which takes whoever asks."""
-
-    device_id: str
-    product_id: int
-
-
-class DeviceDenied(Event):
-    device_id: str
-    product_id: int
-
-
-class DeviceRemoved(Event):
-    device_id: str
-    product_id: int
-
-
-class DeviceNamed(Event):
-    device_id: str
-    name: str
-
-
-class DeviceNoted(Event):
-    device_id: str
-    notes: str
-
-
-class DeviceGrouped(Event):
-    """From here on the device is in exactly these groups, by key."""
-
-    device_id: str
-    product_id: int
-    groups: tuple[str, ...]
-
-
-class FirmwareLocked(Event):
-    """`flash` asks to offer the version at once, if the device is online."""
-
-    device_id: str
-    product_id: int
-    version: int
-    flash: bool = False
-    request: str = ""
-
-
-class FirmwareUnlocked(Event):
-    device_id: str
-    product_id: int
-
-
-class DevelopmentMarked(Event):
-    device_id: str
-    product_id: int
-
-
-class DevelopmentUnmarked(Event):
-    device_id: str
-    product_id: int
-
-
-class UpdatesForced(Event):
-    """Updates are offered even while the device says that it wants none."""
-
-    device_id: str
-    product_id: int
-
-
-class UpdatesUnforced(Event):
-    device_id: str
-    product_id: int
-
-
-class UpdateRetryAsked(Event):
-    """A stuck device is to be offered the version again."""
-
-    device_id: str
-    product_id: int
-    version: int
-    request: str = ""
-
-
-class BinaryFlashed(Event):
-    """Somebody sent a binary straight to the device, past every release."""
-
-    device_id: str
-    product_id: int
-    sha256: str
-    size_bytes: int
-    request: str = ""
-
-
-class BillingStarted(Event):
-    """The device came online for the first time in this product."""
-
-    device_id: str
-    product_id: int
-
-
-DeviceEvent: TypeAlias = (
-    DeviceImported
-    | DeviceQuarantined
-    | DeviceJoined
-    | DeviceDenied
-    | DeviceRemoved
-    | DeviceNamed
-    | DeviceNoted
-    | DeviceGrouped
-    | FirmwareLocked
-    | FirmwareUnlocked
-    | DevelopmentMarked
-    | DevelopmentUnmarked
-    | UpdatesForced
-    | UpdatesUnforced
-    | UpdateRetryAsked
-    | BinaryFlashed
-    | BillingStarted
+from domain.device_events import (
+    BillingStarted,
+    BinaryFlashed,
+    DevelopmentMarked,
+    DevelopmentUnmarked,
+    DeviceDenied,
+    DeviceEvent,
+    DeviceGrouped,
+    DeviceImported,
+    DeviceJoined,
+    DeviceNamed,
+    DeviceNoted,
+    DeviceQuarantined,
+    DeviceRemoved,
+    FirmwareLocked,
+    FirmwareUnlocked,
+    Standing,
+    UpdateRetryAsked,
+    UpdatesForced,
+    UpdatesUnforced,
 )
+from domain.model import Command, Decider, Refused, Unknown
+from domain.names import GROUPS_PER_DEVICE_MAX, DeviceId, Name, Notes, ProductId, Version
 
 
 class AboutDevice(Command):
@@ -258,24 +137,19 @@ class StartBilling(OfProduct):
     pass
 
 
+Enter: TypeAlias = ImportDevice | QuarantineDevice | JoinDevice
+DirectFirmware: TypeAlias = LockFirmware | UnlockFirmware | RetryUpdate | FlashBinary
+Mark: TypeAlias = MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | UnforceUpdates
 DeviceCommand: TypeAlias = (
-    ImportDevice
-    | QuarantineDevice
-    | JoinDevice
+    Enter
     | DenyDevice
     | RemoveDevice
     | NameDevice
     | NoteDevice
     | GroupDevice
     | RegroupDevice
-    | LockFirmware
-    | UnlockFirmware
-    | MarkForDevelopment
-    | UnmarkForDevelopment
-    | ForceUpdates
-    | UnforceUpdates
-    | RetryUpdate
-    | FlashBinary
+    | DirectFirmware
+    | Mark
     | StartBilling
 )
 
@@ -362,9 +236,7 @@ def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
             return mark(device, command)
 
 
-def enter(
-    device: Device, command: ImportDevice | QuarantineDevice | JoinDevice
-) -> list[DeviceEvent]:
+def enter(device: Device, command: Enter) -> list[DeviceEvent]:
     """A device is in one product at most, and only the team takes back what it turned away."""
     device_id, product_id = command.device_id, command.product_id
     if device.product_id == product_id and device.standing == Standing.MEMBER:
@@ -405,9 +277,7 @@ def regroup(
     ]
 
 
-def direct_firmware(
-    device: Device, command: LockFirmware | UnlockFirmware | RetryUpdate | FlashBinary
-) -> list[DeviceEvent]:
+def direct_firmware(device: Device, command: DirectFirmware) -> list[DeviceEvent]:
     device_id, product_id = command.device_id, command.product_id
     match command:
         case Requested(request=request) if request and request == device.last_request:
@@ -458,25 +328,19 @@ def direct_firmware(
     assert_never(command)
 
 
-def mark(
-    device: Device,
-    command: MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | UnforceUpdates,
-) -> list[DeviceEvent]:
+def mark(device: Device, command: Mark) -> list[DeviceEvent]:
     device_id, product_id = command.device_id, command.product_id
     match command:
-        case MarkForDevelopment():
-            marked = [DevelopmentMarked(device_id=device_id, product_id=product_id)]
-            return [] if device.development else list(marked)
-        case UnmarkForDevelopment():
-            unmarked = [DevelopmentUnmarked(device_id=device_id, product_id=product_id)]
-            return list(unmarked) if device.development else []
-        case ForceUpdates():
-            forced = [UpdatesForced(device_id=device_id, product_id=product_id)]
-            return [] if device.forced else list(forced)
-        case UnforceUpdates():
-            unforced = [UpdatesUnforced(device_id=device_id, product_id=product_id)]
-            return list(unforced) if device.forced else []
-    assert_never(command)
+        case MarkForDevelopment() if not device.development:
+            return [DevelopmentMarked(device_id=device_id, product_id=product_id)]
+        case UnmarkForDevelopment() if device.development:
+            return [DevelopmentUnmarked(device_id=device_id, product_id=product_id)]
+        case ForceUpdates() if not device.forced:
+            return [UpdatesForced(device_id=device_id, product_id=product_id)]
+        case UnforceUpdates() if device.forced:
+            return [UpdatesUnforced(device_id=device_id, product_id=product_id)]
+        case _:
+            return []
 
 
 def evolve(device: Device, event: DeviceEvent) -> Device:

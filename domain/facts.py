@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.device import (
+from domain.device_events import (
     DevelopmentMarked,
     DevelopmentUnmarked,
     DeviceDenied,
@@ -90,6 +90,9 @@ NO_DEVICE_FACTS = DeviceFacts()
 def evolve_device(facts: DeviceFacts, event: Event) -> DeviceFacts:
     """The device's facts after one more event of its two streams; most events change none."""
     match event:
+        # First what comes most often, and hardly ever changes anything.
+        case FirmwareSeenRunning(version=version):
+            return replace(facts, stuck_version=None) if version == facts.stuck_version else facts
         case DeviceImported(product_id=product_id) | DeviceJoined(product_id=product_id):
             return enter(facts, product_id, Standing.MEMBER)
         case DeviceQuarantined(product_id=product_id):
@@ -117,8 +120,6 @@ def evolve_device(facts: DeviceFacts, event: Event) -> DeviceFacts:
                 return facts
             return replace(facts, stuck_version=version)
         case UpdateRetryAsked():
-            return replace(facts, stuck_version=None)
-        case FirmwareSeenRunning(version=version) if version == facts.stuck_version:
             return replace(facts, stuck_version=None)
         case _:
             return facts

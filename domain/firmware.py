@@ -160,6 +160,7 @@ class GroupsUnknown(Refused):
 
 class Firmware(Struct, frozen=True):
     exists: bool = False
+    deleted: bool = False
     proven: bool = False
     released: bool = False
     intelligent: bool = False
@@ -173,6 +174,8 @@ def decide(firmware: Firmware, command: FirmwareCommand) -> list[FirmwareEvent]:
     match command:
         case UploadFirmware():
             return upload(firmware, command)
+        case DeleteFirmware() if firmware.deleted:
+            return []
         case _ if not firmware.exists:
             raise FirmwareUnknown(version=command.version)
         case DescribeFirmware():
@@ -271,7 +274,7 @@ def evolve(firmware: Firmware, event: FirmwareEvent) -> Firmware:
         case FirmwareReleased(intelligent=intelligent):
             return replace(firmware, released=True, intelligent=intelligent)
         case FirmwareDeleted():
-            return Firmware()
+            return Firmware(deleted=True)
     assert_never(event)
 
 

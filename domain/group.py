@@ -106,6 +106,8 @@ def decide(group: Group, command: GroupCommand) -> list[GroupEvent]:
     match command:
         case CreateGroup():
             return create(group, command)
+        case RemoveGroup() if group.removed:
+            return []
         case _ if not group.exists or group.removed:
             raise GroupUnknown
         case RenameGroup(product_id=product_id, group=key, name=name, names_taken=taken):

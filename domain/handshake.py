@@ -1,6 +1,6 @@
 """The answer to a handshake, decided from facts alone: the edge, the API and the audit share it."""
 
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.facts import DeviceFacts, ProductFacts
 from domain.hello import UNSET_PRODUCT, Answer, Hello, Told
 from domain.names import PLATFORMS

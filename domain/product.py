@@ -161,6 +161,8 @@ def decide(product: Product, command: ProductCommand) -> list[ProductEvent]:
     match command:
         case CreateProduct():
             return create(product, command)
+        case RetireProduct() if product.retired:
+            return []
         case _ if not product.exists or product.retired:
             raise ProductUnknown
         case RenameProduct(product_id=product_id, name=name):

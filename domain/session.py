@@ -181,9 +181,9 @@ class Session(Struct, frozen=True):
 
 def decide(session: Session, command: SessionCommand) -> list[SessionEvent]:
     match command:
-        case RecordHandshake(at=at, connection=connection):
-            if (at, connection) == (session.handshook_at, session.connection):
-                return []  # the journal said it twice
+        case RecordHandshake(at=at):
+            if at == session.handshook_at:
+                return []  # the journal said it twice: a device has one handshake at a time
             return record_handshake(session, command)
         case RecordProgress(state=Progress.STARTED, version=version):
             return start(session, command, version)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from domain.device import Standing
+from domain.device_events import Standing
 
 
 class Rule(StrEnum):

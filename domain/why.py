@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from domain.device import (
+from domain.device_events import (
     DevelopmentMarked,
     DevelopmentUnmarked,
     DeviceDenied,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from psycopg import Cursor
 
-from domain.device import (
+from domain.device_events import (
     BinaryFlashed,
     DeviceImported,
     FirmwareLocked,

@@ -13,7 +13,8 @@ from eventsourcing.persistence import IntegrityError
 from psycopg import Cursor
 
 from domain.deciders import DECIDERS, category, decider_for
-from domain.device import Standing, StartBilling
+from domain.device import StartBilling
+from domain.device_events import Standing
 from domain.firmware import FirmwareDeleted, FirmwareUploaded, ProveFirmware
 from domain.log.fleet import Contended, Fleet, Loaded, projector
 from domain.log.mapper import RecordedMapper

@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
@@ -53,7 +53,8 @@ class Behaviour:
 class ReferenceDevice:
     """`run` it; look at `version`, `told` and `online`, and wait for them with `until`.
 
-    `wait_s` is the first pause before asking again.
+    `wait_s` is the first pause before asking again. `turns` is what many devices of one program
+    share, so that they do not all connect at once.
     """
 
     device_id: str
@@ -68,6 +69,7 @@ class ReferenceDevice:
     say: Callable[[str], None] = lambda sentence: None
     wait_s: float = WAIT_S_MIN
     answer_timeout_s: float = ANSWER_TIMEOUT_S
+    turns: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
 
     online: bool = False
     told: dict[str, Any] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class ReferenceDevice:
     async def _session(self) -> None:
         """One connection. Returns when the device starts something else."""
         now = int(time.time())
-        async with aiomqtt.Client(
+        client = aiomqtt.Client(
             self.host,
             self.mqtt_port,
             identifier=self.device_id,
@@ -127,11 +129,13 @@ class ReferenceDevice:
             keepalive=KEEP_ALIVE_S,
             clean_session=True,
             timeout=CONNECT_TIMEOUT_S,
-        ) as client:
-            self._client = client
-            self._inbox = asyncio.Queue()
-            self._deferred.clear()
-            await client.subscribe(f"d/{self.device_id}/dn/#")
+        )
+        async with AsyncExitStack() as connected:
+            async with self.turns:
+                self._client = await connected.enter_async_context(client)
+                self._inbox = asyncio.Queue()
+                self._deferred.clear()
+                await client.subscribe(f"d/{self.device_id}/dn/#")
             listening = asyncio.create_task(self._listen(client))
             living = asyncio.create_task(self._live())
             try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -129,12 +130,15 @@ class RecordedMapper(Mapper[str]):
 
     def event(self, topic: str, state: bytes) -> Event:
         """Just the event of a stored row, for readers that need nothing else of it."""
-        return self.stored(topic, state).event
-
-    def stored(self, topic: str, state: bytes) -> Stored[Event]:
-        """The event and its provenance, for readers in a hurry: a bad row raises whatever it may."""
         decode = self._decode.get(topic)
-        return decode(state) if decode else self._read_older(topic, state)
+        return (decode(state) if decode else self._read_older(topic, state)).event
+
+    def decoder(self, topic: str) -> Callable[[bytes], Stored[Event]]:
+        """What reads the rows of one name, for readers in a hurry.
+
+        It raises whatever a bad row leads to; LookupError if no event is named so.
+        """
+        return self._decode.get(topic) or partial(self._read_older, topic)
 
     def _read_older(self, topic: str, state: bytes) -> Stored[Event]:
         stored = msgspec.json.decode(state, type=StoredAnyhow)

@@ -1,7 +1,10 @@
 """Rows of products, groups and firmware, folded from the events of their streams."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from domain import firmware, group, product
 from domain.facts import PRODUCT_FACTS_CHANGED_BY, ProductFacts, evolve_product
@@ -9,8 +12,16 @@ from domain.firmware import FirmwareReleased
 from domain.group import GroupRemoved
 from domain.model import Event
 from domain.product import FAILED_ATTEMPTS_DEFAULT
-from projections.fleet.device import Place
 from projections.fleet.rows import FirmwareRow, GroupRow, ProductRow
+
+
+class Place(Struct, frozen=True):
+    """Where an event stands in the log, and who it came from."""
+
+    position: int
+    recorded_at: datetime
+    actor: str
+
 
 GroupId = tuple[int, str]
 FirmwareId = tuple[int, int]

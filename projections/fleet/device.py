@@ -4,9 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
-from domain import device as intended
+from domain import device_events as intended
 from domain import session as done
 from domain.facts import DEVICE_FACTS_CHANGED_BY, DeviceFacts, evolve_device
 from domain.handshake import running_version
@@ -15,17 +13,10 @@ from domain.model import Event
 from projections.fleet.cohorts import cohort_id
 from projections.fleet.rows import DeviceRow
 
-
-class Place(Struct, frozen=True, gc=False):
-    """Where an event stands in the log, and who it came from."""
-
-    position: int
-    recorded_at: datetime
-    origin: str
-    actor: str
-
-
-Fold = Callable[[DeviceRow, Any, Place], None]
+# What a row makes of an event, its position, when it was recorded, and where it came from.
+Fold = Callable[[DeviceRow, Any, int, datetime, str], None]
+# The same, and whether the facts of the device have changed.
+Apply = Callable[[DeviceRow, Any, int, datetime, str], bool | None]
 
 
 class UpdateState:
@@ -38,35 +29,24 @@ class UpdateState:
     STUCK = "stuck"
 
 
-def apply(row: DeviceRow, event: Event, place: Place) -> bool:
-    """The row after one more event about its device; returns whether its facts have changed."""
-    kind = type(event)
-    changed = kind in FACTS_CHANGED_BY and change_facts(row, event, place)
-    fold = FOLDS.get(kind)
-    if fold is not None:
-        fold(row, event, place)
-    row.last_position = place.position
-    return changed
-
-
-def change_facts(row: DeviceRow, event: Event, place: Place) -> bool:
+def change_facts(row: DeviceRow, event: Event, position: int) -> bool:
     """What targeting sees comes from the domain's own fold, and from nowhere else."""
     before = row.facts()
     after = evolve_device(before, event)
     if after is before or after == before:
         return False
     row.known_facts = after
-    row.facts_position = place.position
+    row.facts_position = position
     row.forced = after.forced
     row.stuck_version = after.stuck_version
     row.removed_from = after.removed_from
-    row.standing = after.standing.value
+    row.standing = after.standing._value_  # what .value gives, at a third of the price
     row.groups = after.groups
     row.locked_version = after.locked_version
     row.development = after.development
     if after.product_id != before.product_id:
         change_product(row, after)
-    row.cohort_id = None if after.product_id is None else cohort_id(after.cohort())
+    row.cohort_id = None if after.product_id is None else cohort_id(after)
     return True
 
 
@@ -90,29 +70,41 @@ def forget_update(row: DeviceRow) -> None:
     row.update_reason = ""
 
 
-def enter(row: DeviceRow, event: Any, place: Place) -> None:
-    row.entered_at = place.recorded_at
+def enter(row: DeviceRow, event: Any, position: int, recorded_at: datetime, *_: object) -> None:
+    row.entered_at = recorded_at
 
 
-def name(row: DeviceRow, event: intended.DeviceNamed, place: Place) -> None:
+def name(row: DeviceRow, event: intended.DeviceNamed, *_: object) -> None:
     row.name = event.name
 
 
-def note(row: DeviceRow, event: intended.DeviceNoted, place: Place) -> None:
+def note(row: DeviceRow, event: intended.DeviceNoted, *_: object) -> None:
     row.notes = event.notes
 
 
-def start_billing(row: DeviceRow, event: intended.BillingStarted, place: Place) -> None:
+def start_billing(
+    row: DeviceRow,
+    event: intended.BillingStarted,
+    position: int,
+    recorded_at: datetime,
+    *_: object,
+) -> None:
     row.billed_in = event.product_id
-    row.billed_since = place.recorded_at
+    row.billed_since = recorded_at
 
 
-def retry(row: DeviceRow, event: intended.UpdateRetryAsked, place: Place) -> None:
+def retry(row: DeviceRow, event: intended.UpdateRetryAsked, *_: object) -> None:
     if row.update_state == UpdateState.STUCK:
         forget_update(row)
 
 
-def handshake(row: DeviceRow, event: done.DeviceHandshook, place: Place) -> None:
+def handshake(
+    row: DeviceRow,
+    event: done.DeviceHandshook,
+    position: int,
+    recorded_at: datetime,
+    origin: str,
+) -> None:
     said, told, product_id = event.said, event.told, event.product_id
     if product_id != row.told_product_id:
         forget_update(row)
@@ -123,24 +115,24 @@ def handshake(row: DeviceRow, event: done.DeviceHandshook, place: Place) -> None
     row.app_hash = said.app_hash
     row.reset_reason = said.reset_reason
     row.updates_enabled = said.updates_enabled
-    row.told = told.told.value
+    row.told = told.told._value_
     row.told_version = told.version
     row.told_product_id = product_id
-    row.told_position = place.position
+    row.told_position = position
     row.online = True
     row.last_handshake_at = row.last_heard_at = datetime.fromisoformat(event.at)
-    row.last_ip = place.origin or row.last_ip
+    row.last_ip = origin or row.last_ip
     row.running = event.running if product_id == row.product_id else running_of(row)
 
 
-def see_running(row: DeviceRow, event: done.FirmwareSeenRunning, place: Place) -> None:
+def see_running(row: DeviceRow, event: done.FirmwareSeenRunning, *_: object) -> None:
     if event.product_id == row.product_id:
         row.running = event.version
     if row.update_state == UpdateState.STUCK and row.stuck_version is None:
         forget_update(row)  # it runs the version that it was stuck at, however it came by it
 
 
-def start_update(row: DeviceRow, event: done.UpdateStarted, place: Place) -> None:
+def start_update(row: DeviceRow, event: done.UpdateStarted, *_: object) -> None:
     again = row.update_state == UpdateState.FAILED and row.update_version == event.version
     row.update_attempt = (row.update_attempt or 0) + 1 if again else 1
     row.update_state = UpdateState.STARTED
@@ -149,19 +141,19 @@ def start_update(row: DeviceRow, event: done.UpdateStarted, place: Place) -> Non
     heard(row, event.at)
 
 
-def deliver_update(row: DeviceRow, event: done.UpdateDelivered, place: Place) -> None:
+def deliver_update(row: DeviceRow, event: done.UpdateDelivered, *_: object) -> None:
     row.update_state = UpdateState.DELIVERED
     row.update_version = event.version
     heard(row, event.at)
 
 
-def confirm_update(row: DeviceRow, event: done.UpdateConfirmed, place: Place) -> None:
+def confirm_update(row: DeviceRow, event: done.UpdateConfirmed, *_: object) -> None:
     row.update_state = UpdateState.CONFIRMED
     row.update_version = event.version
     row.update_at = row.last_handshake_at
 
 
-def fail_update(row: DeviceRow, event: done.FirmwareUpdateFailed, place: Place) -> None:
+def fail_update(row: DeviceRow, event: done.FirmwareUpdateFailed, *_: object) -> None:
     row.update_state = UpdateState.FAILED
     row.update_version = event.version
     row.update_attempt = event.attempt
@@ -170,14 +162,14 @@ def fail_update(row: DeviceRow, event: done.FirmwareUpdateFailed, place: Place) 
     row.update_at = datetime.fromisoformat(event.at)
 
 
-def get_stuck(row: DeviceRow, event: done.UpdateStuck, place: Place) -> None:
+def get_stuck(row: DeviceRow, event: done.UpdateStuck, *_: object) -> None:
     row.update_state = UpdateState.STUCK
     row.update_version = event.version
     row.update_attempt = event.attempts
     row.update_reason = event.reason
 
 
-def go_offline(row: DeviceRow, event: done.SessionEnded, place: Place) -> None:
+def go_offline(row: DeviceRow, event: done.SessionEnded, *_: object) -> None:
     row.online = False
     row.last_heard_at = datetime.fromisoformat(event.at)
 
@@ -185,8 +177,6 @@ def go_offline(row: DeviceRow, event: done.SessionEnded, place: Place) -> None:
 def heard(row: DeviceRow, at: str) -> None:
     row.update_at = row.last_heard_at = datetime.fromisoformat(at)
 
-
-FACTS_CHANGED_BY = frozenset(DEVICE_FACTS_CHANGED_BY)
 
 FOLDS: dict[type[Event], Fold] = {
     intended.DeviceImported: enter,
@@ -205,4 +195,25 @@ FOLDS: dict[type[Event], Fold] = {
     done.FirmwareUpdateFailed: fail_update,
     done.UpdateStuck: get_stuck,
     done.SessionEnded: go_offline,
+}
+
+
+def changes_facts(fold: Fold | None) -> Apply:
+    """For events that may change what edges must know, whatever else they do to the row."""
+
+    def apply(
+        row: DeviceRow, event: Event, position: int, recorded_at: datetime, origin: str
+    ) -> bool:
+        changed = change_facts(row, event, position)
+        if fold is not None:
+            fold(row, event, position, recorded_at, origin)
+        return changed
+
+    return apply
+
+
+# What is done with each event about a device. Whoever does it sets `last_position` besides.
+APPLY: dict[type[Event], Apply] = {
+    **FOLDS,
+    **{kind: changes_facts(FOLDS.get(kind)) for kind in DEVICE_FACTS_CHANGED_BY},
 }

@@ -1,24 +1,35 @@
 """The fleet's tables kept up with the log: rows are loaded, folded in memory, written in bulk."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import Cursor
 
-from domain.log.mapper import RecordedMapper
-from domain.log.recorder import Row
+from domain.facts import NO_DEVICE_FACTS
+from domain.log.mapper import RecordedMapper, Stored
+from domain.model import Event
 from domain.targeting import Cohort
-from projections.fleet import catalogue, device
-from projections.fleet.catalogue import Catalogue
-from projections.fleet.device import Place
+from projections.fleet import catalogue
+from projections.fleet.catalogue import Catalogue, Place
+from projections.fleet.device import APPLY, Apply
 from projections.fleet.rows import DeviceRow, FirmwareRow, GroupRow, ProductRow, TallyKey, tally_key
 from projections.fleet.tables import Tables
-from projections.following import PAGE_EVENTS_MAX, Page, read_rows
+from projections.following import PAGE_EVENTS_MAX, Page
 from projections.trouble import CannotApply, passes
 
 ROWS_HELD_MAX = 50_000  # devices kept in memory from page to page, about 1 KB each
 ABOUT_DEVICES = ("device-", "session-")
+
+
+ROWS = """
+    SELECT originator_id, topic, state, notification_id, recorded_at FROM log.fleet_events
+    WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
+"""
+
+FoldedRow = tuple[str, str, bytes, int, datetime]
+How = tuple[Callable[[bytes], Stored[Event]], Apply]
 
 
 class StoredCatalogue(Catalogue):
@@ -90,7 +101,8 @@ class FleetModel:
         self.nothing_stored = writes_behind
         self._rows_held_max = rows_held_max
         self._writes_behind = writes_behind
-        self._stored = RecordedMapper().stored
+        self._mapper = RecordedMapper()
+        self._hows: dict[str, How] = {}  # by stored name
         self._tables = Tables(schema)
         self._catalogue = StoredCatalogue(self._tables)
         self._devices: dict[str, DeviceRow] = {}  # each under the names of both its streams
@@ -110,7 +122,7 @@ class FleetModel:
         self._staged = False
 
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
-        rows = read_rows(cursor, page)
+        rows = cursor.execute(ROWS, page, prepare=True).fetchall()
         self._catalogue.cursor = cursor
         self._load(cursor, {row[0] for row in rows})
         self._fold(rows)
@@ -122,7 +134,7 @@ class FleetModel:
         self._catalogue.cursor = cursor
         self._catalogue.save()
         if self._cohorts:
-            self._tables.intern(cursor, self._cohorts.values())
+            self._tables.intern(cursor, self._cohorts)
             self._cohorts.clear()
         if self._changed:
             self._write_devices(cursor)
@@ -141,7 +153,7 @@ class FleetModel:
                 self._hold(row, tally_key(row))
                 wanted.discard(row.device_id)
         for device_id in wanted:
-            self._hold(DeviceRow(device_id), None)
+            self._hold(DeviceRow(device_id, known_facts=NO_DEVICE_FACTS), None)
         self._new |= wanted
         self._changed |= streams
 
@@ -150,23 +162,35 @@ class FleetModel:
             self._devices[kind + row.device_id] = row
         self._counted[row.device_id] = counted
 
-    def _fold(self, rows: Sequence[Row]) -> None:
-        stored, devices, change = self._stored, self._devices, device.apply
+    def _fold(self, rows: Sequence[FoldedRow]) -> None:
+        hows, devices = self._hows, self._devices
         position, topic = 0, ""
         try:
-            for stream, _, topic, state, position, recorded_at in rows:
-                one = stored(topic, state)
-                place = Place(position, recorded_at, one.origin, one.actor)
+            for stream, topic, state, position, recorded_at in rows:
                 row = devices.get(stream)
                 if row is None:
-                    catalogue.apply(self._catalogue, one.event, place)
-                elif change(row, one.event, place) and row.cohort_id is not None:
-                    # Each one ever entered: the table must not depend on where pages end.
-                    self._cohorts[row.cohort_id] = row.facts().cohort()
+                    stored = self._mapper.decoder(topic)(state)
+                    place = Place(position, recorded_at, stored.actor)
+                    catalogue.apply(self._catalogue, stored.event, place)
+                    continue
+                decode, apply = hows.get(topic) or self._learn(topic, state)
+                stored = decode(state)
+                if apply(row, stored.event, position, recorded_at, stored.origin):
+                    cohort = row.cohort_id
+                    if cohort is not None and cohort not in self._cohorts:
+                        # Each one ever entered: the table must not depend on where pages end.
+                        self._cohorts[cohort] = row.facts().cohort()
+                row.last_position = position
         except Exception as error:
             if passes(error):
                 raise
             raise CannotApply(position, f"{topic}: {type(error).__name__}: {error}") from error
+
+    def _learn(self, topic: str, state: bytes) -> How:
+        """How rows of a name are read and applied. Raises LookupError if no event is named so."""
+        decode = self._mapper.decoder(topic)
+        how = self._hows[topic] = (decode, APPLY[type(decode(state).event)])
+        return how
 
     def _write_devices(self, cursor: Cursor[tuple[Any, ...]]) -> None:
         held, new = self._devices, self._new

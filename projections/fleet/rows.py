@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.facts import DeviceFacts, ProductFacts
 
 

@@ -1,7 +1,7 @@
 """The SQL of the fleet's tables: rows in by key, rows out in bulk."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import astuple
@@ -10,7 +10,6 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
 from domain.targeting import Cohort
-from projections.fleet.cohorts import cohort_id
 from projections.fleet.rows import (
     DEVICE_COLUMNS,
     DeviceRow,
@@ -143,19 +142,19 @@ class Tables:
                 values[REMOVED_FROM] = list(row.removed_from) if row.removed_from else NO_LIST
                 copy.write_row(values)
 
-    def intern(self, cursor: Sql, cohorts: Iterable[Cohort]) -> None:
+    def intern(self, cursor: Sql, cohorts: Mapping[int, Cohort]) -> None:
         cursor.executemany(
             self._insert_cohort,
             [
                 [
-                    cohort_id(cohort),
+                    known,
                     cohort.product_id,
                     cohort.standing.value,
                     list(cohort.groups),
                     cohort.locked_version,
                     cohort.development,
                 ]
-                for cohort in cohorts
+                for known, cohort in cohorts.items()
             ],
         )
 

@@ -26,6 +26,7 @@ class SimulatedFleet:
         self._master_key = master_key
         self._platform_id = platform_id
         self._devices: dict[str, ReferenceDevice] = {}
+        self._turns = asyncio.Semaphore(CONNECTING_MAX)
         self._lives: list[asyncio.Task[None]] = []
         self.download = InterruptedOnce()
         self._http = httpx.AsyncClient(transport=self.download, trust_env=False)
@@ -41,13 +42,11 @@ class SimulatedFleet:
 
         Raises NotAsTold if one is not answered in time.
         """
-        turns = asyncio.Semaphore(CONNECTING_MAX)
 
         async def one(device_id: str) -> None:
             device = self._make(device_id, product_id, version, by_chunks=device_id != over_http)
-            async with turns:
-                self._lives.append(asyncio.create_task(device.run()))
-                await wait_for(device, device.until(lambda it: it.answers > 0, ONLINE_TIMEOUT_S))
+            self._lives.append(asyncio.create_task(device.run()))
+            await wait_for(device, device.until(lambda it: it.answers > 0, ONLINE_TIMEOUT_S))
 
         await asyncio.gather(*(one(device_id) for device_id in sorted(ids)))
 
@@ -104,6 +103,7 @@ class SimulatedFleet:
             behaviour=Behaviour(by_chunks=by_chunks),
             http=self._http,
             wait_s=RETRY_S,
+            turns=self._turns,
         )
         return device
 

@@ -14,7 +14,7 @@ from rollcall.story.throwaway import ThrowawayCloud
 
 PLATFORM = 6  # photon
 DEVICES_MIN = 40
-DEVICES_MAX = 5_000
+DEVICES_MAX = 3_000
 LATECOMER = "e00fce680000ffffffff0001"
 STRANGER = "e00fce680000ffffffff0002"
 NEIGHBOUR = "e00fce680000ffffffff0003"  # belongs to another product

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.device import DevelopmentMarked
+from domain.device_events import DevelopmentMarked
 from domain.hello import Told
 from rollcall.sample_firmware import build
 from tests.api.world import PLATFORM, World, new_id

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from api.idempotency import HEADER, fingerprint_of
-from domain.device import DeviceImported, LockFirmware
+from domain.device import LockFirmware
+from domain.device_events import DeviceImported
 from domain.group import CreateGroup
 from domain.model import Command, Event
 from domain.product import CreateProduct

@@ -1,11 +1,14 @@
 """Importing devices: every line in exactly one bucket, whatever the others are."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
 
+from api.routing import late
 from domain.hello import Told
 from tests.api.serving import Served
 from tests.api.world import World, new_id
@@ -208,19 +211,11 @@ def test_a_long_import_trickles_blanks_before_its_reply(
     assert answer.json()["updatedDeviceIds"] == ids
 
 
-def test_an_import_that_fails_late_breaks_off_and_is_no_success(
-    world: World, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.routing.HEARTBEAT_S", 0.01)
-
-    def stopping() -> Any:
-        yield ("\n".join(new_id() for _ in range(6_000))).encode()
-        served.stopping.set()
-        yield b"\n"
-
-    try:
-        with pytest.raises(httpx.RemoteProtocolError):
-            headers = {"Content-Type": "text/plain"}
-            world.api.post(world.path + "/devices", content=stopping(), headers=headers)
-    finally:
-        served.stopping.clear()
+@pytest.mark.asyncio
+async def test_a_reply_that_turns_out_an_error_too_late_breaks_off() -> None:
+    work: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    trickle = late(work)
+    assert await anext(trickle) == b"\n"
+    work.set_result(Response(b"trouble", 503))
+    with pytest.raises(ConnectionAbortedError):
+        await anext(trickle)

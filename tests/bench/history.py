@@ -6,7 +6,10 @@ from itertools import chain, islice
 
 from eventsourcing.persistence import StoredEvent
 
-from domain.device import DeviceGrouped, DeviceImported
+from domain.device_events import (
+    DeviceGrouped,
+    DeviceImported,
+)
 from domain.firmware import FirmwareProven, FirmwareReleased, FirmwareUploaded
 from domain.group import GroupCreated
 from domain.hello import Answer, Hello, Told

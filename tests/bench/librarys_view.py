@@ -15,7 +15,10 @@ from eventsourcing.utils import get_topic
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from domain.device import DeviceGrouped, DeviceImported
+from domain.device_events import (
+    DeviceGrouped,
+    DeviceImported,
+)
 from domain.log.mapper import RecordedMapper
 from domain.recorded import Recorded
 from domain.session import (

@@ -12,7 +12,7 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Cursor
 from psycopg.conninfo import conninfo_to_dict
 
-from domain.device import DeviceNamed
+from domain.device_events import DeviceNamed
 from domain.log.mapper import RecordedMapper
 from domain.recorded import Provenance, Recorded
 

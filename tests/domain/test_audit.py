@@ -3,7 +3,10 @@
 from msgspec.structs import replace
 
 from domain.audit import Finding, Sweep
-from domain.device import DeviceImported, FirmwareLocked
+from domain.device_events import (
+    DeviceImported,
+    FirmwareLocked,
+)
 from domain.firmware import FirmwareReleased
 from domain.hello import Answer, Hello, Told
 from domain.model import Event

@@ -4,21 +4,11 @@ import pytest
 
 from domain.device import (
     DEVICE,
-    BillingStarted,
     DenyDevice,
     DeviceCommand,
-    DeviceDenied,
-    DeviceGrouped,
-    DeviceImported,
     DeviceInAnotherProduct,
-    DeviceJoined,
-    DeviceNamed,
     DeviceNotApproved,
-    DeviceNoted,
-    DeviceQuarantined,
-    DeviceRemoved,
     DeviceUnknown,
-    FirmwareLocked,
     GroupDevice,
     ImportDevice,
     JoinDevice,
@@ -30,6 +20,18 @@ from domain.device import (
     StartBilling,
     TooManyGroupsForDevice,
     UnlockFirmware,
+)
+from domain.device_events import (
+    BillingStarted,
+    DeviceDenied,
+    DeviceGrouped,
+    DeviceImported,
+    DeviceJoined,
+    DeviceNamed,
+    DeviceNoted,
+    DeviceQuarantined,
+    DeviceRemoved,
+    FirmwareLocked,
 )
 from domain.names import GROUPS_PER_DEVICE_MAX
 from tests.given import Story

@@ -4,16 +4,9 @@ import pytest
 
 from domain.device import (
     DEVICE,
-    BinaryFlashed,
-    DevelopmentMarked,
-    DevelopmentUnmarked,
     DeviceCommand,
-    DeviceImported,
     DeviceNotApproved,
     DeviceOffline,
-    DeviceQuarantined,
-    FirmwareLocked,
-    FirmwareUnlocked,
     FlashBinary,
     ForceUpdates,
     LockFirmware,
@@ -23,10 +16,19 @@ from domain.device import (
     UnforceUpdates,
     UnlockFirmware,
     UnmarkForDevelopment,
+    VersionUnknown,
+)
+from domain.device_events import (
+    BinaryFlashed,
+    DevelopmentMarked,
+    DevelopmentUnmarked,
+    DeviceImported,
+    DeviceQuarantined,
+    FirmwareLocked,
+    FirmwareUnlocked,
     UpdateRetryAsked,
     UpdatesForced,
     UpdatesUnforced,
-    VersionUnknown,
 )
 from tests.given import Story
 

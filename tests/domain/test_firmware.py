@@ -122,7 +122,7 @@ def test_other_bytes_do_not_replace_a_version() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [describe("Fourth"), prove, release(default=True), delete],
+    [describe("Fourth"), prove, release(default=True)],
     ids=lambda command: type(command).__name__,
 )
 def test_nothing_can_be_done_to_a_version_that_never_was_or_is_deleted(
@@ -130,6 +130,11 @@ def test_nothing_can_be_done_to_a_version_that_never_was_or_is_deleted(
 ) -> None:
     story.given().when(command).then_refused(FirmwareUnknown, "Firmware version 3 not found.")
     story.given(uploaded, deleted).when(command).then_refused(FirmwareUnknown)
+
+
+def test_deleting_is_said_once_and_of_something() -> None:
+    story.given().when(delete).then_refused(FirmwareUnknown)
+    story.given(uploaded, deleted).when(delete).then_nothing()
 
 
 def test_firmware_is_described_in_part_or_whole() -> None:

@@ -75,12 +75,15 @@ def test_the_last_group_below_the_limit_is_created() -> None:
     story.given().when(last).then(GroupCreated(product_id=7000, group="beta", name="beta"))
 
 
-@pytest.mark.parametrize(
-    "command", [rename("x"), describe("00ff00"), remove], ids=["rename", "describe", "remove"]
-)
+@pytest.mark.parametrize("command", [rename("x"), describe("00ff00")], ids=["rename", "describe"])
 def test_nothing_can_be_done_to_a_group_that_never_was_or_is_gone(command: GroupCommand) -> None:
     story.given().when(command).then_refused(GroupUnknown, "Group not found.")
     story.given(created, removed).when(command).then_refused(GroupUnknown)
+
+
+def test_removing_is_said_once_and_of_something() -> None:
+    story.given().when(remove).then_refused(GroupUnknown)
+    story.given(created, removed).when(remove).then_nothing()
 
 
 def test_a_renamed_group_keeps_its_key() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.facts import DeviceFacts, ProductFacts
 from domain.handshake import answer, product_asked_for, product_of, running_version
 from domain.hello import UNSET_PRODUCT, Answer, Hello, Told

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.device import Standing
+from domain.device_events import Standing
 from domain.targeting import (
     NO_TARGET,
     Candidate,

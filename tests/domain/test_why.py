@@ -1,6 +1,6 @@
 """Why a device has its target: each explanation, and the events it names."""
 
-from domain.device import (
+from domain.device_events import (
     DevelopmentMarked,
     DeviceGrouped,
     DeviceImported,

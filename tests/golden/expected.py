@@ -4,7 +4,8 @@ A new event type gets a line there and an entry here. An event whose shape chang
 line, whose entry here becomes what the upcaster makes of it, and gets a new one.
 """
 
-from domain import device, firmware, group, product, session
+from domain import device_events as happened
+from domain import firmware, group, product, session
 from domain.hello import Answer, Hello, Told
 from domain.model import Event
 from domain.recorded import Provenance
@@ -107,36 +108,36 @@ FIRMWARE: list[tuple[Event, Provenance]] = [
 ]
 
 DEVICE: list[tuple[Event, Provenance]] = [
-    (device.DeviceImported(device_id=ID, product_id=7000), ADA),
-    (device.DeviceQuarantined(device_id=ID, product_id=7000), NOBODY),
-    (device.DeviceJoined(device_id=ID, product_id=7000), NOBODY),
-    (device.DeviceDenied(device_id=ID, product_id=7000), ADA),
-    (device.DeviceRemoved(device_id=ID, product_id=7000), ADA),
-    (device.DeviceNamed(device_id=ID, name="Küche"), ADA),
-    (device.DeviceNoted(device_id=ID, notes='It "flickers"\nat night'), ADA),
-    (device.DeviceGrouped(device_id=ID, product_id=7000, groups=("beta", "gamma")), ADA),
+    (happened.DeviceImported(device_id=ID, product_id=7000), ADA),
+    (happened.DeviceQuarantined(device_id=ID, product_id=7000), NOBODY),
+    (happened.DeviceJoined(device_id=ID, product_id=7000), NOBODY),
+    (happened.DeviceDenied(device_id=ID, product_id=7000), ADA),
+    (happened.DeviceRemoved(device_id=ID, product_id=7000), ADA),
+    (happened.DeviceNamed(device_id=ID, name="Küche"), ADA),
+    (happened.DeviceNoted(device_id=ID, notes='It "flickers"\nat night'), ADA),
+    (happened.DeviceGrouped(device_id=ID, product_id=7000, groups=("beta", "gamma")), ADA),
     (
-        device.FirmwareLocked(
+        happened.FirmwareLocked(
             device_id=ID, product_id=7000, version=3, flash=True, request="request-1"
         ),
         ADA,
     ),
-    (device.FirmwareUnlocked(device_id=ID, product_id=7000), ADA),
-    (device.DevelopmentMarked(device_id=ID, product_id=7000), ADA),
-    (device.DevelopmentUnmarked(device_id=ID, product_id=7000), ADA),
-    (device.UpdatesForced(device_id=ID, product_id=7000), ADA),
-    (device.UpdatesUnforced(device_id=ID, product_id=7000), ADA),
+    (happened.FirmwareUnlocked(device_id=ID, product_id=7000), ADA),
+    (happened.DevelopmentMarked(device_id=ID, product_id=7000), ADA),
+    (happened.DevelopmentUnmarked(device_id=ID, product_id=7000), ADA),
+    (happened.UpdatesForced(device_id=ID, product_id=7000), ADA),
+    (happened.UpdatesUnforced(device_id=ID, product_id=7000), ADA),
     (
-        device.UpdateRetryAsked(device_id=ID, product_id=7000, version=3, request="request-1"),
+        happened.UpdateRetryAsked(device_id=ID, product_id=7000, version=3, request="request-1"),
         ADA,
     ),
     (
-        device.BinaryFlashed(
+        happened.BinaryFlashed(
             device_id=ID, product_id=7000, sha256=SHA256, size_bytes=512, request="request-1"
         ),
         ADA,
     ),
-    (device.BillingStarted(device_id=ID, product_id=7000), NOBODY),
+    (happened.BillingStarted(device_id=ID, product_id=7000), NOBODY),
 ]
 
 SESSION: list[tuple[Event, Provenance]] = [

@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from domain.device import DeviceCommand, DeviceEvent
+from domain.device import DeviceCommand
+from domain.device_events import DeviceEvent
 from domain.firmware import FirmwareCommand, FirmwareEvent
 from domain.group import GroupCommand, GroupEvent
 from domain.hello import Answer, Hello, Told

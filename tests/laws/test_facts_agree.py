@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.device import DEVICE, DeviceCommand, DeviceEvent, Standing
+from domain.device import (
+    DEVICE,
+    DeviceCommand,
+)
+from domain.device_events import (
+    DeviceEvent,
+    Standing,
+)
 from domain.facts import (
     DEVICE_FACTS_CHANGED_BY,
     NO_DEVICE_FACTS,

@@ -8,16 +8,18 @@ from domain.device import (
     DEVICE,
     DenyDevice,
     DeviceCommand,
+    ImportDevice,
+    JoinDevice,
+    QuarantineDevice,
+    RemoveDevice,
+)
+from domain.device_events import (
     DeviceDenied,
     DeviceEvent,
     DeviceImported,
     DeviceJoined,
     DeviceQuarantined,
     DeviceRemoved,
-    ImportDevice,
-    JoinDevice,
-    QuarantineDevice,
-    RemoveDevice,
     Standing,
 )
 from domain.model import Refused, fold

@@ -12,10 +12,10 @@ from domain.device import (
     MarkForDevelopment,
     QuarantineDevice,
     RemoveDevice,
-    Standing,
     UnlockFirmware,
     UnmarkForDevelopment,
 )
+from domain.device_events import Standing
 from domain.facts import (
     NO_DEVICE_FACTS,
     DeviceFacts,

@@ -9,7 +9,14 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from domain.device import DeviceImported, DeviceNamed, ImportDevice, NameDevice
+from domain.device import (
+    ImportDevice,
+    NameDevice,
+)
+from domain.device_events import (
+    DeviceImported,
+    DeviceNamed,
+)
 from domain.log.fleet import Fleet
 from domain.log.recorder import Guard
 from domain.recorded import Provenance, Recorded

@@ -9,11 +9,13 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.device import (
     Device,
-    DeviceImported,
     DeviceInAnotherProduct,
-    DeviceNamed,
     ImportDevice,
     NameDevice,
+)
+from domain.device_events import (
+    DeviceImported,
+    DeviceNamed,
     Standing,
 )
 from domain.firmware import FirmwareReleased

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.device import DeviceNamed
+from domain.device_events import DeviceNamed
 from domain.log.mapper import RecordedMapper, UnknownEvent, UnreadableEvent
 from domain.model import Event
 from domain.recorded import Provenance, Recorded

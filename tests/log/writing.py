@@ -4,7 +4,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
-from domain.device import ImportDevice, NameDevice
+from domain.device import (
+    ImportDevice,
+    NameDevice,
+)
 from domain.log.fleet import Fleet
 from domain.recorded import Provenance
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.device import DeviceImported, RemoveDevice
+from domain.device import RemoveDevice
+from domain.device_events import DeviceImported
 from domain.firmware import DeleteFirmware
 from domain.group import CreateGroup
 from domain.log.history import device_history, product_history

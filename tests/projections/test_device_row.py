@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.device import (
+from domain.device_events import (
     BillingStarted,
     DeviceGrouped,
     DeviceImported,
@@ -82,7 +82,7 @@ def test_an_imported_device_is_a_member_that_has_never_been_seen() -> None:
     )
     assert (row.online, row.last_handshake_at, row.told, row.running) == (False, None, None, None)
     assert (row.facts_position, row.last_position) == (1, 1)
-    assert row.cohort_id == cohort_id(row.facts().cohort())
+    assert row.cohort_id == cohort_id(row.facts())
 
 
 def test_a_handshake_says_what_the_device_runs_and_was_told() -> None:

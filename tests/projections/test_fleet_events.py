@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.device import NameDevice, RemoveDevice
+from domain.device import (
+    NameDevice,
+    RemoveDevice,
+)
 from projections.fleet_events import FleetEvents, Place, packed
 from projections.link import Link, Message
 from projections.trouble import NatsTrouble

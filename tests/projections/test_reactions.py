@@ -5,14 +5,16 @@ from itertools import count
 import pytest
 
 from domain.device import (
-    BillingStarted,
     DenyDevice,
     Device,
+    ImportDevice,
+    RemoveDevice,
+)
+from domain.device_events import (
+    BillingStarted,
     DeviceDenied,
     DeviceJoined,
     DeviceQuarantined,
-    ImportDevice,
-    RemoveDevice,
     Standing,
 )
 from domain.firmware import DeleteFirmware, FirmwareProven

@@ -11,7 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from domain.device import ImportDevice, NameDevice
+from domain.device import (
+    ImportDevice,
+    NameDevice,
+)
 from projections.fleet.model import FleetModel
 from projections.following import Follower
 from projections.history import HistoryModel
