@@ -43,6 +43,8 @@ class Followed:
                     await self._follow(connection)
             except psycopg.OperationalError as error:
                 log.warning("not listening to the followers: %s", error)
+                # Read models that a crash of the database threw back are behind where they were.
+                self._positions = dict.fromkeys(MODELS, 0)
                 await asyncio.sleep(RECONNECT_S)
 
     async def _follow(self, connection: AsyncConnection[tuple[int, ...]]) -> None:

@@ -3,7 +3,7 @@
 Devices whose facts are the same share one cell, so a million of them fit into some 100 megabytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -85,6 +85,7 @@ class Known:
         self.firmware: dict[tuple[int, int], FirmwareFacts] = {}
         self.applied = 0  # counts batches: what was decided before the last one may be outdated
         self._cells: WeakValueDictionary[bytes, Cell] = WeakValueDictionary()
+        self._products_with: dict[str, set[int]] = {}
 
     def batch(self) -> Batch:
         """An empty one to gather facts in."""
@@ -101,19 +102,26 @@ class Known:
         self.devices = merge(self.devices, batch.devices)
         self.products = merge(self.products, batch.products)
         self.firmware = merge(self.firmware, batch.firmware)
+        if anew or batch.firmware:
+            self._products_with = products_by_content(self.firmware)
         self.position = position
 
     def facts_of(self, device_id: str) -> DeviceFacts | None:
         cell = self.devices.get(bytes.fromhex(device_id))
         return cell.facts if cell else None
 
-    def products_with(self, sha256: str) -> Iterable[ProductFacts]:
+    def products_with(self, sha256: str) -> list[ProductFacts]:
         """The products that have these bytes as one of their versions."""
-        return [
-            self.products[product_id]
-            for (product_id, _), firmware in self.firmware.items()
-            if firmware.sha256 == sha256 and product_id in self.products
-        ]
+        found = self._products_with.get(sha256, ())
+        return [self.products[one] for one in found if one in self.products]
+
+
+def products_by_content(firmware: Mapping[tuple[int, int], FirmwareFacts]) -> dict[str, set[int]]:
+    """The ids of the products that have a binary, by its SHA-256."""
+    found: dict[str, set[int]] = {}
+    for (product_id, _), facts in firmware.items():
+        found.setdefault(facts.sha256, set()).add(product_id)
+    return found
 
 
 def merge(known: dict[K, V], news: dict[K, V | None]) -> dict[K, V]:

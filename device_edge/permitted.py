@@ -10,7 +10,7 @@ def may_fetch(known: Known, device_id: str, sha256: str) -> bool:
     A binary that is no product's firmware was flashed to somebody directly: only that device was
     told its SHA-256, which nobody guesses.
     """
-    products = list(known.products_with(sha256))
+    products = known.products_with(sha256)
     if not products:
         return True
     facts = known.facts_of(device_id)

@@ -38,7 +38,6 @@ class HistoryModel:
     """Model `history`, in the schema of that name or in one built beside it."""
 
     name = "history"
-    nothing_stored = False
 
     def __init__(self, schema: str = "history", *, page_events_max: int = PAGE_EVENTS_MAX) -> None:
         self.schema = schema
@@ -51,9 +50,6 @@ class HistoryModel:
 
     def begin(self) -> None:
         """Nothing is remembered from page to page."""
-
-    def flush(self, cursor: Cursor[tuple[Any, ...]]) -> None:
-        """Nothing is held back."""
 
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
         cursor.execute(self._insert, page, prepare=True)

@@ -3,28 +3,26 @@
 Readers notice nothing: the live tables serve until both schemas are renamed in one transaction.
 """
 
-import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
+from projections.building import apply_all, build_fleet
 from projections.comparison import TableHash, differences, hashes
 from projections.fleet.model import FleetModel
-from projections.following import Model, Page
+from projections.following import Model
 from projections.history import HistoryModel
 from projections.running import follower_conninfo, lock_key
 from projections.shadow import Shadow
 from projections.snapshots import snapshot, swap_key
 from projections.tracking import Tracking
 
-PAGE_EVENTS = 5_000
-ROWS_HELD_MAX = 200_000  # devices in memory, about 1 KB each
 LOCK_WAIT_MS = 100  # shorter than a deadlock takes to be found: we give way, readers never
 LOCK_RETRY_S = 0.1
 LOCK_ATTEMPTS_MAX = 600
@@ -35,29 +33,19 @@ Sql = Connection[tuple[Any, ...]]
 Say = Callable[[str], None]
 
 
-class Buildable(Model, Protocol):
-    """A model that can hold rows back while nobody reads them."""
-
-    nothing_stored: bool
-
-    def flush(self, cursor: Cursor[tuple[Any, ...]]) -> None: ...
-
-
 class Recipe(NamedTuple):
-    """How a model is built in another schema, and which of its tables is the large one."""
+    """How a model is built in another schema, which of its tables is large, what builds most of it.
 
-    build: Callable[[str], Buildable]
+    `first` makes the tables of a schema say what the log says up to a position, from nothing.
+    """
+
+    build: Callable[[str], Model]
     large: str
-
-
-def fleet_in(schema: str) -> Buildable:
-    return FleetModel(
-        schema, page_events_max=PAGE_EVENTS, rows_held_max=ROWS_HELD_MAX, writes_behind=True
-    )
+    first: Callable[[str, str, int], None] | None = None
 
 
 RECIPES = {
-    "fleet": Recipe(fleet_in, "device"),
+    "fleet": Recipe(FleetModel, "device", build_fleet),
     "history": Recipe(HistoryModel, "entry"),
 }
 
@@ -83,7 +71,7 @@ def rebuild(conninfo: str, name: str, *, accept: bool, say: Say) -> None:
             True,
         ):
             raise Busy(f"{name} is being rebuilt by somebody else")
-        Rebuild(owner, app, name, say).run(accept=accept)
+        Rebuild(conninfo, owner, app, name, say).run(accept=accept)
 
 
 def rebuild_key(name: str) -> int:
@@ -93,8 +81,10 @@ def rebuild_key(name: str) -> int:
 class Rebuild:
     """One rebuild. `owner` makes and renames schemas; `app` fills tables, as followers do."""
 
-    def __init__(self, owner: Sql, app: Sql, name: str, say: Say) -> None:
+    def __init__(self, conninfo: str, owner: Sql, app: Sql, name: str, say: Say) -> None:
         recipe = RECIPES[name]
+        self._conninfo = conninfo
+        self._first = recipe.first
         self._owner, self._app, self._say = owner, app, say
         self._live = Tracking(name, name)
         self._shadow = Shadow(owner, name, f"{name}_rebuilt", recipe.large)
@@ -114,12 +104,12 @@ class Rebuild:
         """From the first event to where the live model is."""
         self._shadow.make()
         started_at = time.monotonic()
-        with without_gc():
-            has_key = self._advance(self._live_position(), has_key=False)
-        with self._app.transaction(), self._app.cursor(binary=True) as cursor:
-            self._model.flush(cursor)
-        if not has_key:
-            self._shadow.make_key()
+        until = self._live_position()
+        if self._first is None:
+            self._catch_up(until)
+        else:
+            self._first(self._conninfo, self._shadow.name, until)
+            self._position = until
         self._shadow.make_indexes()
         took_s = time.monotonic() - started_at
         self._say(
@@ -127,25 +117,10 @@ class Rebuild:
             f" ({self._position / took_s:,.0f} positions a second)"
         )
 
-    def _advance(self, until: int, *, has_key: bool = True) -> bool:
-        """Apply pages up to exactly that position; returns whether the large table has its key."""
-        with self._app.cursor(binary=True) as cursor:
-            while self._position < until:
-                # There are hardly any gaps between positions: no need to look where a page ends.
-                end = min(self._position + self._model.page_events_max, until)
-                page = Page(self._position, end)
-                with self._app.transaction():
-                    self._model.apply(cursor, page)
-                self._position = page.until
-                if not has_key and not self._model.nothing_stored:
-                    self._shadow.make_key()
-                    has_key = True
-        return has_key
-
     def _catch_up(self, until: int) -> None:
-        self._advance(until)
-        with self._app.transaction(), self._app.cursor(binary=True) as cursor:
-            self._model.flush(cursor)
+        """To exactly that position."""
+        with self._app.cursor(binary=True) as cursor:
+            self._position = apply_all(self._app, cursor, self._model, self._position, until)
 
     def _live_position(self) -> int:
         with self._owner.cursor(binary=True) as cursor:
@@ -237,16 +212,3 @@ class Rebuild:
                         raise
                     time.sleep(LOCK_RETRY_S)
         self._owner.execute(SQL("DROP SCHEMA {}").format(Identifier(schema)))
-
-
-@contextmanager
-def without_gc() -> Iterator[None]:
-    """Rows and events hold no cycles: looking for some among millions only takes time."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()

@@ -15,8 +15,7 @@ TABLES = """
     SELECT relname FROM pg_class
     WHERE relnamespace = %s::regnamespace AND relkind = 'r' ORDER BY relname
 """
-# Constraints first: their indexes come with them. LIKE leaves both out, so that rows are copied in
-# without them, and names are those of the live tables.
+# LIKE leaves both out: so their names are those of the live tables, and some can come later.
 CONSTRAINTS = """
     SELECT format('ALTER TABLE %%I.%%I ADD CONSTRAINT %%I %%s', %(shadow)s::text, relname, conname,
                   pg_get_constraintdef(pg_constraint.oid))
@@ -75,19 +74,13 @@ class Shadow:
                         Identifier(self.name, table), Identifier(self.live, table)
                     )
                 )
+                self._run(CONSTRAINTS, table)
                 if table != self._large:
-                    self._run(CONSTRAINTS, table)
                     self._run(INDEXES, table)
             self._run(GRANTS)
 
-    def make_key(self) -> None:
-        """The large table's key, without which no row of it can be found again."""
-        with self._connection.transaction():
-            self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
-            self._run(CONSTRAINTS, self._large)
-
     def make_indexes(self) -> None:
-        """Everything else, and the planner's statistics."""
+        """Those of the large table besides its key, and the planner's statistics."""
         with self._connection.transaction():
             self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
             self._run(INDEXES, self._large)

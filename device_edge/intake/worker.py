@@ -81,6 +81,7 @@ class Intake:
 
     async def _read(self) -> None:
         checkpoint = await self._begin()
+        self._purged = (0.0, 0)  # a stream made anew counts from the beginning
         # What is stored but still in the stream was perhaps not acknowledged: that is done again.
         async with reading(self._nats, DEVICE_EVENTS_STREAM, 0) as published:
             if await identity_of(self._nats, DEVICE_EVENTS_STREAM) != checkpoint.stream:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
 import msgspec
@@ -36,6 +37,7 @@ class Worker:
         self._unread: list[Entry] = []
         self._missed: list[Step] = []
         self._purged = (0.0, 0)
+        self._begun = asyncio.Event()
 
     def stop(self) -> None:
         """Return from `run` once the page under way is stored."""
@@ -54,21 +56,29 @@ class Worker:
                 await asyncio.sleep(AGAIN_AFTER_S)
 
     async def sweep(self) -> None:
-        """For ever: now and then, what the server knows of connections and we do not."""
+        """For ever: what the server knows of connections and we do not.
+
+        Now and then, and whenever reading begins anew: NATS may have died and come back.
+        """
         while True:
+            self._begun.clear()
             known = await asyncio.to_thread(self._store.open_connections)
             try:
                 self._missed += await compare(self._connection, known)
             except (Error, TimeoutError) as error:
                 print(f"Connections not compared: {error}", file=sys.stderr, flush=True)
-            await asyncio.sleep(SWEEP_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_EVERY_S):
+                    await self._begun.wait()
 
     async def _read(self) -> None:
         checkpoint = await self._begin()
         self._unread = []
+        self._purged = (0.0, 0)  # a stream made anew counts from the beginning
         async with reading(self._connection, JOURNAL_STREAM, checkpoint.sequence) as journal:
             if await identity_of(self._connection, JOURNAL_STREAM) != checkpoint.stream:
                 raise ReadingLost  # it was made anew before we listened
+            self._begun.set()
             while not self._stopping:
                 checkpoint = await self._turn(journal, checkpoint)
 

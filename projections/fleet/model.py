@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
@@ -30,6 +30,21 @@ ROWS = """
 
 FoldedRow = tuple[str, str, bytes, int, datetime]
 How = tuple[Callable[[bytes], Stored[Event]], Apply]
+
+
+class Part(NamedTuple):
+    """One of `of` parts of the log: what it is about, device or product, decides which."""
+
+    number: int
+    of: int
+
+
+OF_PART = """
+    SELECT originator_id, topic, state, notification_id, recorded_at FROM log.fleet_events
+    WHERE notification_id > %s AND notification_id <= %s
+      AND mod(hashtext(split_part(originator_id, '-', 2)) & 2147483647, %s) = %s
+    ORDER BY notification_id
+"""
 
 
 class StoredCatalogue(Catalogue):
@@ -81,6 +96,13 @@ class StoredCatalogue(Catalogue):
         self.firmware.clear()
 
 
+class Shared(NamedTuple):
+    """What devices have in common, not written yet: cohorts entered, states moved between."""
+
+    cohorts: dict[int, Cohort]
+    moved: Counter[TallyKey]
+
+
 class FleetModel:
     """Model `fleet`, in the schema of that name or in one built beside it."""
 
@@ -93,12 +115,16 @@ class FleetModel:
         page_events_max: int = PAGE_EVENTS_MAX,
         rows_held_max: int = ROWS_HELD_MAX,
         writes_behind: bool = False,
+        part: Part | None = None,
     ) -> None:
         """With `writes_behind` rows are written when memory is full and at `flush`, not each page:
-        for a schema that nobody reads yet, and whose tables are empty."""
+        for a schema that nobody reads yet, and whose tables are empty. A model of one part leaves
+        in `shared` what must be written for all parts together."""
         self.schema = schema
         self.page_events_max = page_events_max
-        self.nothing_stored = writes_behind
+        self.shared = Shared({}, Counter())
+        self._part = part
+        self._nothing_stored = writes_behind
         self._rows_held_max = rows_held_max
         self._writes_behind = writes_behind
         self._mapper = RecordedMapper()
@@ -109,7 +135,6 @@ class FleetModel:
         self._changed: set[str] = set()  # the streams of those not written yet
         self._new: set[str] = set()  # the ids of those that no row stands for yet
         self._counted: dict[str, TallyKey | None] = {}  # where each one is counted
-        self._cohorts: dict[int, Cohort] = {}  # entered since the last write
         self._staged = False
 
     def begin(self) -> None:
@@ -117,12 +142,12 @@ class FleetModel:
         self._forget_devices()
         self._changed.clear()
         self._new.clear()
-        self._cohorts.clear()
-        self.nothing_stored = False
+        self.shared = Shared({}, Counter())
+        self._nothing_stored = False
         self._staged = False
 
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
-        rows = cursor.execute(ROWS, page, prepare=True).fetchall()
+        rows = self._read(cursor, page)
         self._catalogue.cursor = cursor
         self._load(cursor, {row[0] for row in rows})
         self._fold(rows)
@@ -133,14 +158,30 @@ class FleetModel:
         """Write what has changed."""
         self._catalogue.cursor = cursor
         self._catalogue.save()
-        if self._cohorts:
-            self._tables.intern(cursor, self._cohorts)
-            self._cohorts.clear()
         if self._changed:
             self._write_devices(cursor)
+        if self._part is None:
+            self.write_shared(cursor, self.shared)
         if len(self._counted) > self._rows_held_max:
             self._forget_devices()
-        self.nothing_stored = False
+        self._nothing_stored = False
+
+    def write_shared(self, cursor: Cursor[tuple[Any, ...]], shared: Shared) -> None:
+        """Write what devices have in common, and forget it."""
+        if shared.cohorts:
+            self._tables.intern(cursor, shared.cohorts)
+            shared.cohorts.clear()
+        self._tables.count(cursor, shared.moved)
+        shared.moved.clear()
+
+    def _read(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> list[FoldedRow]:
+        if self._part is None:
+            cursor.execute(ROWS, page, prepare=True)
+        else:
+            number, of = self._part
+            cursor.execute(OF_PART, [*page, of, number], prepare=True)
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
     def _load(self, cursor: Cursor[tuple[Any, ...]], streams: set[str]) -> None:
         """Have a row for every device of the page, in memory."""
@@ -148,8 +189,8 @@ class FleetModel:
         wanted = {
             stream.partition("-")[2] for stream in unknown if stream.startswith(ABOUT_DEVICES)
         }
-        if wanted and not self.nothing_stored:
-            for row in self._tables.devices(cursor, list(wanted)):
+        if wanted and not self._nothing_stored:
+            for row in self._tables.devices(cursor, list(wanted), self.shared.cohorts):
                 self._hold(row, tally_key(row))
                 wanted.discard(row.device_id)
         for device_id in wanted:
@@ -163,7 +204,7 @@ class FleetModel:
         self._counted[row.device_id] = counted
 
     def _fold(self, rows: Sequence[FoldedRow]) -> None:
-        hows, devices = self._hows, self._devices
+        hows, devices, cohorts = self._hows, self._devices, self.shared.cohorts
         position, topic = 0, ""
         try:
             for stream, topic, state, position, recorded_at in rows:
@@ -177,9 +218,9 @@ class FleetModel:
                 stored = decode(state)
                 if apply(row, stored.event, position, recorded_at, stored.origin):
                     cohort = row.cohort_id
-                    if cohort is not None and cohort not in self._cohorts:
+                    if cohort is not None and cohort not in cohorts:
                         # Each one ever entered: the table must not depend on where pages end.
-                        self._cohorts[cohort] = row.facts().cohort()
+                        cohorts[cohort] = row.facts().cohort()
                 row.last_position = position
         except Exception as error:
             if passes(error):
@@ -196,21 +237,21 @@ class FleetModel:
         held, new = self._devices, self._new
         changed = {row.device_id: row for row in map(held.get, self._changed) if row is not None}
         if new:
-            self._tables.insert_devices(cursor, (changed[device_id] for device_id in new))
+            # In the order of the indexes, which are larger than what the server keeps in memory.
+            self._tables.insert_devices(cursor, (changed[device_id] for device_id in sorted(new)))
         if len(new) < len(changed):
             if not self._staged:
                 self._tables.prepare_stage(cursor)
                 self._staged = True
             old = changed.keys() - new
-            self._tables.update_devices(cursor, (changed[device_id] for device_id in old))
-        self._tables.count(cursor, self._recount(changed.values()))
+            self._tables.update_devices(cursor, (changed[device_id] for device_id in sorted(old)))
+        self._recount(changed.values())
         self._changed.clear()
         self._new.clear()
 
-    def _recount(self, rows: Iterable[DeviceRow]) -> Counter[TallyKey]:
+    def _recount(self, rows: Iterable[DeviceRow]) -> None:
         """How many devices more, or fewer, are in each state than before."""
-        counted = self._counted
-        moved: Counter[TallyKey] = Counter()
+        counted, moved = self._counted, self.shared.moved
         for row in rows:
             before, after = counted[row.device_id], tally_key(row)
             if before != after:
@@ -219,7 +260,6 @@ class FleetModel:
                 if after is not None:
                     moved[after] += 1
                 counted[row.device_id] = after
-        return moved
 
     def _forget_devices(self) -> None:
         self._devices.clear()

@@ -109,16 +109,22 @@ class Tables:
         )
         self._upsert_version = upsert(table("firmware"), fields, ["product_id", "version"])
 
-    def devices(self, cursor: Sql, ids: list[str]) -> list[DeviceRow]:
-        """Those of them that there are, in no order."""
+    def devices(
+        self, cursor: Sql, ids: list[str], unwritten: Mapping[int, Cohort]
+    ) -> list[DeviceRow]:
+        """Those of them that there are, in no order. A cohort may not be in its table yet."""
         cursor.execute(self._load_devices, [ids], prepare=True)
         rows = []
-        for values in cursor.fetchall():
-            row = DeviceRow(*values[:-4])
+        for *device, standing, groups, locked_version, development in cursor.fetchall():
+            row = DeviceRow(*device)
             row.removed_from = tuple(row.removed_from)
-            if row.cohort_id is not None:
-                row.standing, groups, row.locked_version, row.development = values[-4:]
-                row.groups = tuple(groups)
+            if standing is not None:
+                row.standing, row.groups = standing, tuple(groups)
+                row.locked_version, row.development = locked_version, development
+            elif row.cohort_id is not None:
+                cohort = unwritten[row.cohort_id]
+                row.standing, row.groups = cohort.standing.value, cohort.groups
+                row.locked_version, row.development = cohort.locked_version, cohort.development
             rows.append(row)
         return rows
 

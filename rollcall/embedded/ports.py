@@ -1,6 +1,7 @@
 """Which port each server gets: the one asked for, or else the one it had, ours, or any free one."""
 
 import errno
+import random
 import socket
 import sys
 from collections.abc import Mapping
@@ -8,6 +9,9 @@ from collections.abc import Mapping
 from rollcall.trouble import Trouble
 
 LOOPBACK = "127.0.0.1"
+# Below those that systems give to outgoing connections: one of these would have the port, for its
+# own end, whenever our server is away for a moment; even a connection that looks for that server.
+FREE = range(16_384, 32_768)
 TAKEN = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -40,11 +44,10 @@ class Ports:
             claim.close()
 
     def _any_free(self, host: str) -> int:
-        while True:
-            with socket.create_server((host, 0)) as probe:
-                number = int(probe.getsockname()[1])
+        for number in random.sample(FREE, k=len(FREE)):
             if self._claim(host, number):
                 return number
+        raise Trouble(f"No port from {FREE.start} to {FREE.stop - 1} of {host} is free.")
 
     def _claim(self, host: str, number: int) -> bool:
         """Whether it is free, and from now on ours: its server listens only moments later."""

@@ -21,6 +21,10 @@ SOCKET_NAME = ".s.PGSQL.5432"
 STALE_TIMEOUT_S = 15.0  # until the last process of a killed server is gone
 CONNECT_TIMEOUT_S = 2
 
+BUFFERS_SHARE = 16  # of the machine's memory, one part in so many
+BUFFERS_BYTES_MIN = 128 << 20
+BUFFERS_BYTES_MAX = 2 << 30
+
 INITDB_OPTIONS = (
     f"--username={USER}",
     "--auth=trust",  # the socket's folder lets in nobody but us
@@ -33,8 +37,8 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
+    # Half of that, and importing a million devices writes the indexes' pages twice.
+    "max_wal_size": "4GB",
     "wal_compression": "on",
     "jit": "off",
     "timezone": "UTC",
@@ -55,7 +59,7 @@ class Postgres:
     def __init__(self, home: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
         self.log = log
         self._home = home
-        self._settings = {**SETTINGS, **(settings or {})}
+        self._settings = {**SETTINGS, "shared_buffers": shared_buffers(), **(settings or {})}
         self._account = unprivileged()
         self._cluster = home / "postgres"
         self._socket = socket_folder(home / "socket")
@@ -175,6 +179,16 @@ def own_folder(folder: Path, account: Account | None) -> None:
     folder.chmod(0o700)
     if account:
         os.chown(folder, account.uid, account.gid)
+
+
+def shared_buffers() -> str:
+    """The part of the machine's memory that the server keeps pages in.
+
+    The indexes of a million devices take some 400 MB: where they do not fit, each more is dearer.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    share = machine // BUFFERS_SHARE
+    return f"{min(BUFFERS_BYTES_MAX, max(BUFFERS_BYTES_MIN, share)) >> 20}MB"
 
 
 def plain_environment() -> dict[str, str]:

@@ -88,6 +88,17 @@ class Client:
             await asyncio.sleep(self._random.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
         raise AssertionError
 
+    async def read(self, path: str, **query: str | int) -> Any:
+        """What is there, as JSON; asked again like a command. Raises NotAcknowledged."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            reply = await self._once("GET", path, params=query)
+            if reply is not None and reply.is_success:
+                return reply.json()
+            if time.monotonic() > until or not may_pass(reply):
+                raise NotAcknowledged(f"GET {path}: {reply and reply.text}")
+            await asyncio.sleep(self._random.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
+
     async def _once(self, method: str, path: str, **content: Any) -> httpx.Response | None:
         """None where the connection broke: nothing is known of what came of it."""
         try:

@@ -44,8 +44,8 @@ async def make(world: World, http: httpx.AsyncClient) -> None:
         return " ".join(one.device_id for one in world.devices.values() if not one.online)
 
     async def unproven() -> str:
-        reply = await world.http.get(f"{world.path}/firmware")
-        return " ".join(str(one["version"]) for one in reply.json() if not one["proven_by"])
+        versions = await world.operator.read(f"{world.path}/firmware")
+        return " ".join(str(one["version"]) for one in versions if not one["proven_by"])
 
     await world.until(offline, "every device is answered")
     await world.until(unproven, "every version is proven")

@@ -59,12 +59,10 @@ async def shown_devices(world: World) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     page, pages = 1, 1
     while page <= pages:
-        wanted: dict[str, str | int] = {"page": page, "per_page": PAGE_ROWS}
-        wanted["sortAttr"] = "deviceId"
-        reply = await world.http.get(f"{world.path}/devices", params=wanted)
-        assert reply.is_success, reply.text
-        found += reply.json()["devices"]
-        page, pages = page + 1, reply.json()["meta"]["total_pages"]
+        wanted: dict[str, str | int] = {"page": page, "per_page": PAGE_ROWS, "sortAttr": "deviceId"}
+        reply = await world.operator.read(f"{world.path}/devices", **wanted)
+        found += reply["devices"]
+        page, pages = page + 1, reply["meta"]["total_pages"]
     return found
 
 

@@ -137,8 +137,8 @@ async def test_what_follows_from_events_followed_once(battered: World) -> None:
 
 async def test_programs_find_everything_as_they_left_it(battered: World) -> None:
     shown = {one["id"]: one for one in await shown_devices(battered)}
-    reply = await battered.http.get(f"{battered.path}/groups")
-    groups = {one["name"]: one["key"] for one in reply.json()["groups"]}
+    reply = await battered.operator.read(f"{battered.path}/groups")
+    groups = {one["name"]: one["key"] for one in reply["groups"]}
     for program in battered.programs:
         assert program.imported <= shown.keys()
         assert program.groups.items() <= groups.items()
@@ -161,7 +161,11 @@ async def test_no_follower_has_stopped(battered: World) -> None:
 
 
 async def test_one_connection_is_known_of_each_device(battered: World) -> None:
-    assert battered.log.open_connections() == dict.fromkeys(battered.devices, 1)
+    async def others() -> str:
+        known = battered.log.open_connections()
+        return "" if known == dict.fromkeys(battered.devices, 1) else f"{known}"
+
+    await battered.until(others, "each device has one connection")
 
 
 async def test_every_edge_answers_again(battered: World) -> None:

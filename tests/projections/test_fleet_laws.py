@@ -86,8 +86,8 @@ def test_a_rebuilt_model_equals_the_live_one(
     live_on(fleet_world, random, TURNS)
     follow(database, FleetModel(page_events_max=7), HistoryModel(page_events_max=11))
     before = {table: rows_of(database, table) for table in ("fleet.device", "history.entry")}
-    monkeypatch.setattr("projections.rebuilding.PAGE_EVENTS", 13)
-    monkeypatch.setattr("projections.rebuilding.ROWS_HELD_MAX", random.choice([1, 3, 1000]))
+    monkeypatch.setattr("projections.building.PAGE_EVENTS", 13)
+    monkeypatch.setattr("projections.building.ROWS_HELD_MAX", random.choice([1, 3, 1000]))
 
     for model in ("fleet", "history"):
         rebuild(database, model, accept=False, say=print)  # raises Differs if it is not the same

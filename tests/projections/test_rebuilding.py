@@ -199,8 +199,8 @@ def repeatedly(work: Any) -> Iterator[list[BaseException]]:
 def test_a_rebuild_under_writes_and_reads_is_noticed_by_nobody(
     database: str, fleet_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.rebuilding.PAGE_EVENTS", 50)
-    monkeypatch.setattr("projections.rebuilding.ROWS_HELD_MAX", 20)
+    monkeypatch.setattr("projections.building.PAGE_EVENTS", 50)
+    monkeypatch.setattr("projections.building.ROWS_HELD_MAX", 20)
     for number in range(1, 300):
         fleet_world.do(ImportDevice(device_id=device_id(number), product_id=7000))
     reads, writes = [0], [0]
