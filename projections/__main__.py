@@ -10,6 +10,7 @@ from projections.everything import Settings, everything
 from projections.running import Runner
 
 READY_POLL_S = 0.05
+SWITCH_INTERVAL_S = 0.001
 STOP_TIMEOUT_S = 8.0  # a supervisor kills after ten
 UPDATE_TIMEOUT_S_DEFAULT = 900
 
@@ -25,6 +26,8 @@ def main() -> int:
         ),
     )
     ready_file = environment.get("ROLLCALL_READY_FILE")
+    # A thread with a page to fold must not keep the read models waiting for the interpreter.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stopping, died = Event(), Event()
 
     def die() -> None:

@@ -66,6 +66,7 @@ class Announcements:
 
     name = "announcements"
     channel = FOLLOWED
+    rest_s = 0.0
 
     def __init__(self, link: Link) -> None:
         self._link = link

@@ -45,7 +45,8 @@ def build_fleet(conninfo: str, schema: str, until: int) -> None:
     with ProcessPoolExecutor(parts, mp_context=get_context("spawn")) as pool:
         # The pool starts a process with the first that is asked of it; alone we need none.
         built = [pool.submit(build_part, conninfo, schema, until, part) for part in others]
-        shared = [build_part(conninfo, schema, until, ours), *(one.result() for one in built)]
+        shared = [in_this_process(conninfo, schema, until, ours)]
+        shared += [one.result() for one in built]
     with connected(conninfo) as connection, connection.cursor(binary=True) as cursor:
         model = FleetModel(schema)
         with connection.transaction():
@@ -71,6 +72,9 @@ def build_part(conninfo: str, schema: str, until: int, part: Part) -> Shared:
         with connection.transaction():
             model.flush(cursor)
     return model.shared
+
+
+in_this_process = build_part
 
 
 def connected(conninfo: str) -> Connection[tuple[Any, ...]]:

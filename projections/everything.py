@@ -41,9 +41,9 @@ def everything(settings: Settings) -> Iterator[list[Task]]:
         yield [
             Follower(FleetModel()),
             Follower(HistoryModel()),
-            Follower(ReactionModel(open_fleet)),
-            Follower(TimerModel()),
-            Follower(NudgeModel(link), behind=Tracking("fleet", "fleet")),
+            Follower(ReactionModel(open_fleet), rest_s=0.02),
+            Follower(TimerModel(), rest_s=0.2),
+            Follower(NudgeModel(link), behind=Tracking("fleet", "fleet"), rest_s=0.02),
             DueUpdates(link, timeout_s=settings.update_timeout_s),
             Announcements(link),
             FleetEvents(link),

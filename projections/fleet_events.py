@@ -84,6 +84,7 @@ class FleetEvents:
 
     name = "fleet_events"
     channel = LOG_CHANNEL
+    rest_s = 0.02
 
     def __init__(self, link: Link) -> None:
         self._link = link

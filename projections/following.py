@@ -71,7 +71,10 @@ def read_rows(cursor: Cursor[tuple[Any, ...]], page: Page, topics: Sequence[str]
 class Follower:
     """The task of keeping a model where the log is, or where another model is."""
 
-    def __init__(self, model: Model, *, behind: Tracking | None = None) -> None:
+    def __init__(
+        self, model: Model, *, behind: Tracking | None = None, rest_s: float = 0.0
+    ) -> None:
+        self.rest_s = rest_s
         self.name = model.name
         self.channel = FOLLOWED if behind else LOG_CHANNEL
         self._behind = behind

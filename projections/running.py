@@ -27,10 +27,15 @@ OPTIONS = "-c synchronous_commit=off -c enable_hashjoin=off -c enable_mergejoin=
 
 
 class Task(Protocol):
-    """What a follower does, step by step. `channel` is where PostgreSQL says that there is news."""
+    """What a follower does, step by step. `channel` is where PostgreSQL says that there is news.
+
+    `rest_s` is how long it rests after a step, so that there is more to do in the next: who is in
+    no hurry must not compete with the read models, commit by commit.
+    """
 
     name: str
     channel: str
+    rest_s: float
 
     def begin(self, connection: Connection[tuple[Any, ...]]) -> None:
         """A new connection: whatever was remembered from an earlier one may be out of date."""
@@ -136,7 +141,9 @@ class Runner:
         while not self._stopping.is_set():
             busy = self._task.step(connection)
             self._stepped = True
-            if not busy:
+            if busy:
+                self._stopping.wait(self._task.rest_s)
+            else:
                 for _ in connection.notifies(timeout=IDLE_S, stop_after=1):
                     pass  # that there is news is all it says
 

@@ -84,6 +84,7 @@ class DueUpdates:
 
     name = "due_updates"
     channel = FOLLOWED
+    rest_s = 0.0
 
     def __init__(
         self, link: Link, *, timeout_s: float, now: Callable[[], datetime] | None = None

@@ -178,6 +178,10 @@ def heard(row: DeviceRow, at: str) -> None:
     row.update_at = row.last_heard_at = datetime.fromisoformat(at)
 
 
+def leave(*_: object) -> None:
+    """It shows in no column; `last_position` says that it was there."""
+
+
 FOLDS: dict[type[Event], Fold] = {
     intended.DeviceImported: enter,
     intended.DeviceQuarantined: enter,
@@ -187,6 +191,7 @@ FOLDS: dict[type[Event], Fold] = {
     intended.DeviceNoted: note,
     intended.BillingStarted: start_billing,
     intended.UpdateRetryAsked: retry,
+    intended.BinaryFlashed: leave,
     done.DeviceHandshook: handshake,
     done.FirmwareSeenRunning: see_running,
     done.UpdateStarted: start_update,

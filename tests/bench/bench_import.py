@@ -1,8 +1,8 @@
 """A million device ids, posted as one file to a running cloud, until every read model shows them.
 
 The cloud is the whole of `rollcall up` with an edge: while the import goes on, the devices are
-announced to NATS and the edge takes them into its memory. The reference is one bare COPY of the very
-events that the import left in the log, on the same server.
+announced to NATS and the edge takes them into its memory. The reference is one bare COPY of the
+very events that the import left in the log, on the same server.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import nats
-import psycopg
 from nats.aio.client import Client
 
 from domain.subjects import FACTS_HEAD, FACTS_STREAM, FLEET_STREAM, down, up
@@ -22,6 +21,7 @@ from tests.bench.children import cpu_s, memory_bytes
 from tests.bench.measure import server_line
 from tests.bench.raw_copy import copy_again
 from tests.bench.results import Result, Target, main
+from tests.bench.whole import wait_until_readable
 from tests.cloud import Cloud, cloud
 
 PROMISE = "a million ids imported through HTTP, read models included"
@@ -38,11 +38,6 @@ FOLLOWED_TIMEOUT_S = 600.0
 POLL_S = 0.02
 ANSWER_TIMEOUT_S = 10.0
 PROCESSES = ("api", "projections", "edge-1", "nats", "postgres")
-
-MODELS = """
-    SELECT least((SELECT coalesce(max(notification_id), 0) FROM fleet.tracking),
-                 (SELECT coalesce(max(notification_id), 0) FROM history.tracking))
-"""
 
 
 class Imported(NamedTuple):
@@ -140,8 +135,7 @@ def import_file(ours: Cloud, product: int, file: bytes) -> Imported:
     count = file.count(b"\n")
     said: dict[str, Any] = reply.json()
     assert said["updated"] == count, {key: said[key] for key in ("updated", "existing", "invalid")}
-    with psycopg.connect(ours.status["database"], autocommit=True) as connection:
-        wait_until(lambda: value(connection, MODELS) >= said["position"])
+    wait_until_readable(ours, said["position"])
     readable_s = passed_s()
     announced_s, known_s = asyncio.run(follow(ours, said["position"], file[:24].decode(), passed_s))
     return Imported(count, said["position"], replied_s, readable_s, announced_s, known_s)
@@ -197,19 +191,6 @@ def spent(ours: Cloud) -> dict[str, float]:
 
 def memory_mb(ours: Cloud, name: str) -> float:
     return memory_bytes(ours.status["pids"][name], "VmHWM") / 1e6
-
-
-def value(connection: psycopg.Connection, query: str) -> int:
-    row = connection.execute(query.encode()).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + FOLLOWED_TIMEOUT_S
-    while not reached():
-        assert time.monotonic() < end, "the read models do not get there"
-        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 
 def stream_of(event: Event) -> str:
     """The stream an event belongs to, told by what it is about."""
-    kind = type(event).__module__.rpartition(".")[2]
+    kind = type(event).__module__.rpartition(".")[2].removesuffix("_events")
     match kind:
         case "device" | "session":
             return f"{kind}-{event.device_id}"  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import nats
 
 from tests.cloud import Cloud, cloud
 from tests.faults.client import ATTEMPT_TIMEOUT_S
+from tests.faults.killing import VICTIMS
 from tests.faults.making import make
 from tests.faults.settling import settle
 from tests.faults.world import World
@@ -30,7 +31,7 @@ async def batter(world: World, rounds: int) -> None:
     turns: list[str] = []
     for number in range(rounds):
         if not turns:
-            turns = world.random.sample(list(world.killer.victims), k=len(world.killer.victims))
+            turns = world.random.sample(VICTIMS, k=len(VICTIMS))
         victim = turns.pop()
         print(f"round {number}: {victim}")
         await world.kill(victim)

@@ -16,6 +16,7 @@ from rollcall.reference_device import ReferenceDevice
 FAILS = 0.15  # of the updates, while it is troubled
 PAUSE_S_MAX = 1.5  # between two things that a device does by itself
 POWER_LOST = 0.15
+END_AGAIN_S = 0.2
 STORY_SENTENCES = 12  # remembered of each, for whoever asks why
 
 
@@ -57,8 +58,7 @@ class FieldDevice(ReferenceDevice):
                 await self._be_busy(running)
             finally:
                 self.say("power lost")
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+                await end(running)
 
     async def _be_busy(self, running: asyncio.Task[None]) -> None:
         """Until the power goes. Raises what broke the device, which nothing should."""
@@ -115,3 +115,11 @@ class FieldDevice(ReferenceDevice):
         elif said["about"] == "events":
             self.heard.stored |= {*said["ids"]}
             self.heard.refused += said["refused"]
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel it until it hears: asyncio.wait_for of Python 3.11 forgets a cancellation that comes
+    together with what it waits for."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=END_AGAIN_S)

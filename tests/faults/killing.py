@@ -3,62 +3,59 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
 from rollcall.embedded.processes import Identity, identify, runs, wait_until_gone
 from tests.cloud import Cloud
 
+BACKEND = "a backend of postgres"
+EVERYTHING = "everything"
 GONE_TIMEOUT_S = 30.0
 STARTED_TIMEOUT_S = 30.0
 POLL_S = 0.01
 
 
+VICTIMS = (
+    *("api", "projections", "edge-1", "edge-2", "journal", "intake", "nats"),
+    *("postgres", BACKEND, "supervisor", EVERYTHING),
+)
+
+
 class Killer:
-    """Each `victims` entry kills one kind of thing, and starts again what nobody else would."""
+    """Aims, and strikes; then starts again what nobody else would."""
 
     def __init__(self, cloud: Cloud, random: Random) -> None:
         self._cloud = cloud
         self._random = random
-        children = ("api", "projections", "edge-1", "edge-2", "journal", "intake", "nats")
-        self.victims: dict[str, Callable[[], None]] = {
-            **{name: self._killing(name) for name in children},
-            "postgres": self._postgres,
-            "a backend of postgres": self._backend,
-            "supervisor": self._supervisor,
-            "everything": self._everything,
-        }
 
-    def _killing(self, name: str) -> Callable[[], None]:
-        return lambda: kill([self._running(name)])
+    def kill(self, victim: str) -> None:
+        """One of VICTIMS, whatever it is doing; waits for it if it is just coming back."""
+        self.strike(victim, self.aim(victim))
 
-    def _postgres(self) -> None:
-        """The postmaster with all its backends: nothing in shared memory is written any more."""
+    def aim(self, victim: str) -> list[Identity]:
+        """The processes to kill, all in the same moment."""
+        if victim == EVERYTHING:
+            running = [identify(pid) for pid in self._cloud.status["pids"].values()]
+            return [*running, *self._of_postgres()]
+        if victim == BACKEND:
+            # PostgreSQL then ends every session by itself, and recovers.
+            backends = [one for one in self._of_postgres() if serves_a_client(one.pid)]
+            return [self._random.choice(backends)] if backends else []
+        # The postmaster with all its backends: nothing in shared memory is written any more.
+        return self._of_postgres() if victim == "postgres" else [self._running(victim)]
+
+    def strike(self, victim: str, aimed_at: Iterable[Identity]) -> None:
+        """Without a supervisor, what it started ends by itself; the next start does not wait."""
+        kill(aimed_at)
+        if victim in {"supervisor", EVERYTHING}:
+            self._cloud.stop()  # it is dead: this is only heard of here
+            self._cloud.start()
+
+    def _of_postgres(self) -> list[Identity]:
         postmaster = self._running("postgres")
-        kill([postmaster, *children_of(postmaster.pid)])
-
-    def _backend(self) -> None:
-        """PostgreSQL then ends every session by itself, and recovers."""
-        postmaster = self._running("postgres")
-        backends = [one for one in children_of(postmaster.pid) if serves_a_client(one.pid)]
-        if backends:
-            kill([self._random.choice(backends)])
-
-    def _supervisor(self) -> None:
-        """What it started ends by itself, in its own time; the next start does not wait."""
-        kill([self._running("supervisor")])
-        self._start_again()
-
-    def _everything(self) -> None:
-        pids = self._cloud.status["pids"]
-        backends = children_of(pids["postgres"]) if "postgres" in pids else []
-        kill([*(identify(pid) for pid in pids.values()), *backends])
-        self._start_again()
-
-    def _start_again(self) -> None:
-        self._cloud.stop()  # it is dead: this is only heard of here
-        self._cloud.start()
+        return [postmaster, *children_of(postmaster.pid)]
 
     def _running(self, name: str) -> Identity:
         """It may just be on its way back from the last time."""

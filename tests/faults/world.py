@@ -68,7 +68,7 @@ class World:
     async def kill(self, victim: str) -> None:
         """Raises what the load has broken with, if it has."""
         self.check()
-        await asyncio.to_thread(self.killer.victims[victim])
+        await asyncio.to_thread(self.killer.kill, victim)
 
     def check(self) -> None:
         """Raises what a program or a device has broken with."""

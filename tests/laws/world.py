@@ -65,7 +65,7 @@ class World:
         return events
 
     def fold(self, event: Any) -> None:
-        if hasattr(event, "device_id") and type(event).__module__ == "domain.device":
+        if type(event).__module__ == "domain.device_events":
             self.devices[event.device_id] = evolve_device(self.facts_of(event.device_id), event)
         else:
             facts = evolve_product(self.products.get(event.product_id), event)

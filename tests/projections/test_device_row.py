@@ -1,9 +1,11 @@
 """A device's row, event by event."""
 
 from datetime import datetime
+from typing import get_args
 
 from domain.device_events import (
     BillingStarted,
+    DeviceEvent,
     DeviceGrouped,
     DeviceImported,
     DeviceNamed,
@@ -19,6 +21,7 @@ from domain.session import (
     FirmwareSeenRunning,
     FirmwareUpdateFailed,
     SessionEnded,
+    SessionEvent,
     UpdateConfirmed,
     UpdateDelivered,
     UpdateStarted,
@@ -27,6 +30,7 @@ from domain.session import (
 from domain.targeting import Rule
 from projections.fleet import DeviceRow, device_as_of
 from projections.fleet.cohorts import cohort_id
+from projections.fleet.device import APPLY
 from tests.domain.histories import recorded
 
 ONE = "0" * 23 + "1"
@@ -180,3 +184,9 @@ def test_what_an_event_does_not_change_leaves_the_position_of_the_facts() -> Non
 
     assert (row.groups, row.locked_version) == (("alpha",), 2)
     assert (row.facts_position, row.last_position) == (3, 4)
+
+
+def test_every_event_about_a_device_has_something_done_with_it() -> None:
+    about_devices = {*get_args(DeviceEvent), *get_args(SessionEvent)}
+
+    assert about_devices - {*APPLY} == set()

@@ -15,7 +15,8 @@ from domain.device import (
     ImportDevice,
     NameDevice,
 )
-from projections.fleet.model import FleetModel
+from projections import building
+from projections.fleet.model import FleetModel, Part, Shared
 from projections.following import Follower
 from projections.history import HistoryModel
 from projections.rebuilding import Busy, Differs, rebuild, rebuild_key
@@ -122,6 +123,26 @@ def test_a_model_is_rebuilt_by_one_at_a_time(lived: str) -> None:
 
         with pytest.raises(Busy):
             rebuild(lived, "fleet", accept=False, say=print)
+
+
+def test_a_model_is_built_in_parts_by_several_processes(
+    lived: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.building.PART_EVENTS_MIN", 20)
+    monkeypatch.setattr("projections.building.PARTS_MAX", 3)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    parts: list[Part] = []
+    build_part = building.build_part
+
+    def noted(conninfo: str, schema: str, until: int, part: Part) -> Shared:
+        parts.append(part)
+        return build_part(conninfo, schema, until, part)
+
+    monkeypatch.setattr(building, "in_this_process", noted)
+
+    rebuild(lived, "fleet", accept=False, say=print)
+
+    assert parts == [Part(0, 3)]
 
 
 def test_what_a_killed_rebuild_left_is_in_nobodys_way(lived: str) -> None:
