@@ -37,7 +37,8 @@ class Worker:
         self._unread: list[Entry] = []
         self._missed: list[Step] = []
         self._purged = (0.0, 0)
-        self._begun = asyncio.Event()
+        self._behind = True
+        self._caught_up = asyncio.Event()
 
     def stop(self) -> None:
         """Return from `run` once the page under way is stored."""
@@ -58,10 +59,11 @@ class Worker:
     async def sweep(self) -> None:
         """For ever: what the server knows of connections and we do not.
 
-        Now and then, and whenever reading begins anew: NATS may have died and come back.
+        Now and then, and each time that we have caught up: NATS may have died and come back, and
+        what it had kept for us told of connections that ended with it.
         """
         while True:
-            self._begun.clear()
+            self._caught_up.clear()
             known = await asyncio.to_thread(self._store.open_connections)
             try:
                 self._missed += await compare(self._connection, known)
@@ -69,7 +71,7 @@ class Worker:
                 print(f"Connections not compared: {error}", file=sys.stderr, flush=True)
             with suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_EVERY_S):
-                    await self._begun.wait()
+                    await self._caught_up.wait()
 
     async def _read(self) -> None:
         checkpoint = await self._begin()
@@ -78,7 +80,7 @@ class Worker:
         async with reading(self._connection, JOURNAL_STREAM, checkpoint.sequence) as journal:
             if await identity_of(self._connection, JOURNAL_STREAM) != checkpoint.stream:
                 raise ReadingLost  # it was made anew before we listened
-            self._begun.set()
+            self._behind = True
             while not self._stopping:
                 checkpoint = await self._turn(journal, checkpoint)
 
@@ -93,11 +95,14 @@ class Worker:
         if self._missed:
             missed, self._missed = self._missed, []
             await asyncio.to_thread(self._record_missed, missed, checkpoint)
-        if self._unread:
-            entries = self._unread
+        entries = self._unread
+        if entries:
             checkpoint = await asyncio.to_thread(self.record, checkpoint, entries)
             done = checkpoint.sequence - entries[0].sequence + 1
             self._unread = entries[done:]
+        if self._behind and not self._unread and (not entries or entries[-1].behind == 0):
+            self._behind = False
+            self._caught_up.set()
         await self._purge(checkpoint)
         return checkpoint
 

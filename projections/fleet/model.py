@@ -12,9 +12,10 @@ from domain.log.mapper import RecordedMapper, Stored
 from domain.model import Event
 from domain.targeting import Cohort
 from projections.fleet import catalogue
-from projections.fleet.catalogue import Catalogue, Place
+from projections.fleet.catalogue import Place
 from projections.fleet.device import APPLY, Apply
-from projections.fleet.rows import DeviceRow, FirmwareRow, GroupRow, ProductRow, TallyKey, tally_key
+from projections.fleet.rows import DeviceRow, TallyKey, tally_key
+from projections.fleet.stored_catalogue import StoredCatalogue
 from projections.fleet.tables import Tables
 from projections.following import PAGE_EVENTS_MAX, Page
 from projections.trouble import CannotApply, passes
@@ -45,55 +46,6 @@ OF_PART = """
       AND mod(hashtext(split_part(originator_id, '-', 2)) & 2147483647, %s) = %s
     ORDER BY notification_id
 """
-
-
-class StoredCatalogue(Catalogue):
-    """Rows of products, groups and firmware that are in the tables, or on their way there."""
-
-    cursor: Cursor[tuple[Any, ...]]
-
-    def __init__(self, tables: Tables) -> None:
-        super().__init__()
-        self._tables = tables
-
-    def product(self, product_id: int) -> ProductRow | None:
-        row = self.products.get(product_id)
-        if row is None:
-            row = self._tables.product(self.cursor, product_id)
-            if row is not None:
-                self.products[product_id] = row
-        return row
-
-    def group(self, product_id: int, key: str) -> GroupRow | None:
-        row = self.groups.get((product_id, key))
-        if row is None:
-            row = self._tables.group(self.cursor, product_id, key)
-            if row is not None:
-                self.groups[product_id, key] = row
-        return row
-
-    def version(self, product_id: int, version: int) -> FirmwareRow | None:
-        row = self.firmware.get((product_id, version))
-        if row is None:
-            row = self._tables.version(self.cursor, product_id, version)
-            if row is not None:
-                self.firmware[product_id, version] = row
-        return row
-
-    def save(self) -> None:
-        """Write everything that was looked at, and forget it."""
-        if self.products:
-            self._tables.save_products(self.cursor, self.products.values())
-        if self.groups:
-            self._tables.save_groups(self.cursor, self.groups.values())
-        if self.firmware:
-            self._tables.save_firmware(self.cursor, self.firmware.values())
-        self.forget()
-
-    def forget(self) -> None:
-        self.products.clear()
-        self.groups.clear()
-        self.firmware.clear()
 
 
 class Shared(NamedTuple):

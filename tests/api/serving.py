@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -90,7 +91,8 @@ def following(database: str) -> Iterator[None]:
             Follower(HistoryModel()),
             Follower(ReactionModel(lambda: fleet)),
         ]
-        runners = [Runner(task, database, died=lambda: None) for task in tasks]
+        died: list[str] = []
+        runners = [Runner(task, database, died=partial(died.append, task.name)) for task in tasks]
         for runner in runners:
             runner.start()
             stack.callback(runner.join)
@@ -98,3 +100,7 @@ def following(database: str) -> Iterator[None]:
         for runner in runners:
             assert runner.ready.wait(START_TIMEOUT_S)
         yield
+        assert not died
+        with psycopg.connect(database) as connection:
+            stopped = connection.execute("SELECT * FROM follow.status WHERE state = 'stopped'")
+            assert stopped.fetchall() == []

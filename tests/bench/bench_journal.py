@@ -22,7 +22,7 @@ import psycopg
 from device_edge.streams import JOURNAL, last_sequence_of, make_stream
 from domain.subjects import JOURNAL_STREAM
 from rollcall.state import CHECKOUT
-from tests.bench.children import child, cpu_s, environment
+from tests.bench.children import child, cpu_s, environment, own_child
 from tests.bench.many import announce
 from tests.bench.measure import migrated_database, server_line
 from tests.bench.raw_copy import copy_again
@@ -76,23 +76,25 @@ class Kept(NamedTuple):
     handshakes: int
     per_s: float
     ages_s: Sequence[float]
-    worker_us: float
+    spent_us: Mapping[str, float]  # processor time a handshake, by process
 
 
 def measure(quick: bool) -> Sequence[Result]:
     rate, seconds = (RATE_QUICK, SECONDS_QUICK) if quick else (RATE, SECONDS)
     devices, backlog = (DEVICES_QUICK, BACKLOG_QUICK) if quick else (DEVICES, BACKLOG)
-    with world(devices) as ours, child("device_edge", ours.told):
+    with world(devices) as ours, child("device_edge", ours.told) as edge:
         with child("device_edge.journal", ours.told) as worker:
             # Once through the fleet, so that nobody's handshake is the first of all any more.
             answered = say_hello(ours, devices, rate, devices / rate)
             wait_until_stored(ours)
-            alone = keep_up(ours, worker.pid, devices, rate, seconds)
+            pids = pids_of(edge=edge.pid, worker=worker.pid)
+            alone = keep_up(ours, pids, devices, rate, seconds)
         with (
-            child("projections", ours.told),
+            child("projections", ours.told) as followers,
             child("device_edge.journal", ours.told) as worker,
         ):
-            whole = keep_up(ours, worker.pid, devices, rate, seconds)
+            pids = pids_of(edge=edge.pid, worker=worker.pid, followers=followers.pid)
+            whole = keep_up(ours, pids, devices, rate, seconds)
         answered += alone.handshakes + whole.handshakes
         answered += say_hello(ours, devices, rate, backlog / rate)
         backlog_line = caught_up(ours)
@@ -125,18 +127,28 @@ async def fill(server: NatsServer, devices: int) -> None:
     await connection.close()
 
 
-def keep_up(ours: World, worker: int, devices: int, rate: int, seconds: float) -> Kept:
+def pids_of(**ours: int) -> Mapping[str, int]:
+    """Our processes by name, and the servers."""
+    return {**ours, "PostgreSQL": own_child("postgres"), "NATS": own_child("nats-server")}
+
+
+def spent_s(pids: Mapping[str, int]) -> dict[str, float]:
+    return {name: cpu_s(pid, children=name == "PostgreSQL") for name, pid in pids.items()}
+
+
+def keep_up(ours: World, pids: Mapping[str, int], devices: int, rate: int, seconds: float) -> Kept:
     """A steady rate of hellos, until the log has all of them."""
-    position, spent_s = value(ours, HEAD), cpu_s(worker)
+    position, before = value(ours, HEAD), spent_s(pids)
     answered = say_hello(ours, devices, rate, seconds)
     wait_until_stored(ours)
-    spent_s = cpu_s(worker) - spent_s
+    after = spent_s(pids)
     with psycopg.connect(ours.conninfo) as connection:
         row = connection.execute(AGES, [position]).fetchone()
     assert row is not None
     count, took_s, ages_s = row
     assert count == answered, f"{answered} were answered, {count} are in the log"
-    return Kept(count, count / float(took_s), ages_s, spent_s / count * 1e6)
+    spent_us = {name: (after[name] - before[name]) / count * 1e6 for name in pids}
+    return Kept(count, count / float(took_s), ages_s, spent_us)
 
 
 def kept_up(where: str, kept: Kept, target: Target | None) -> list[Result]:
@@ -146,7 +158,10 @@ def kept_up(where: str, kept: Kept, target: Target | None) -> list[Result]:
         Result("of these, half there after", "ms", [half]),
         Result("of these, 99 of 100 there after", "ms", [most]),
         Result("of these, the last there after", "ms", [at_most]),
-        Result("processor time of the worker", "µs a handshake", [kept.worker_us]),
+        *(
+            Result(f"processor time of {name}", "µs a handshake", [used])
+            for name, used in kept.spent_us.items()
+        ),
     ]
 
 

@@ -19,7 +19,9 @@ class Oracle:
         self.development: set[str] = set()
         self.in_group: set[tuple[str, str]] = set()
         self.groups: set[tuple[int, str]] = set()
+        self.groups_ever: set[tuple[int, str]] = set()
         self.versions: set[tuple[int, int]] = set()
+        self.deleted: set[tuple[int, int]] = set()
         self.proven: set[tuple[int, int]] = set()
         self.ever_released: set[tuple[int, int]] = set()
         self.points_to: set[tuple[int, str, int]] = set()  # product, group or "*", version
@@ -148,11 +150,12 @@ class Oracle:
         if (product, group) in self.groups:
             return False
         self.groups.add((product, group))
+        self.groups_ever.add((product, group))
         return True
 
     def remove_group(self, product: int, group: str) -> bool:
         if (product, group) not in self.groups:
-            return False
+            return (product, group) in self.groups_ever  # removed before: saying so again is fine
         self.groups.remove((product, group))
         self.points_to = {one for one in self.points_to if one[:2] != (product, group)}
         self.in_group = {
@@ -166,6 +169,7 @@ class Oracle:
         if any((product, higher) in self.versions for higher in VERSIONS if higher >= version):
             return False
         self.versions.add((product, version))
+        self.deleted.discard((product, version))
         return True
 
     def run(self, product: int, device: str, version: int) -> bool:
@@ -197,8 +201,11 @@ class Oracle:
             self.member.get(device) == product and held == version
             for device, held in self.locked.items()
         )
+        if one in self.deleted:
+            return True  # saying so again is fine
         if one not in self.versions or one in self.ever_released or locked:
             return False
+        self.deleted.add(one)
         self.versions.discard(one)
         self.proven.discard(one)
         return True

@@ -145,6 +145,25 @@ def test_a_model_is_built_in_parts_by_several_processes(
     assert parts == [Part(0, 3)]
 
 
+def test_a_swap_waits_for_whoever_reads_several_tables_as_of_one_moment(lived: str) -> None:
+    waits = (
+        "SELECT 1 FROM pg_stat_activity WHERE state = 'idle' AND pid <> pg_backend_pid()"
+        " AND query LIKE 'SELECT pg_try_advisory_lock%%' AND application_name = ''"
+    )
+    work = Thread(target=rebuild, args=(lived, "fleet"), kwargs={"accept": False, "say": print})
+    with connected(lived, "reader") as connection:
+        with snapshot(connection, "fleet"):
+            before = connection.execute("SELECT count(*) FROM fleet.tally").fetchone()
+            work.start()
+            eventually(lambda: query(lived, waits) or not work.is_alive())
+
+            assert connection.execute("SELECT count(*) FROM fleet.tally").fetchone() == before
+            assert before != (0,)
+            assert work.is_alive()
+        work.join(20)
+        assert not work.is_alive()
+
+
 def test_what_a_killed_rebuild_left_is_in_nobodys_way(lived: str) -> None:
     for leftover in ("fleet_rebuilt", "fleet_replaced"):
         with psycopg.connect(lived) as connection:
