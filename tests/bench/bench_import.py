@@ -135,7 +135,7 @@ def import_file(ours: Cloud, product: int, file: bytes) -> Imported:
     count = file.count(b"\n")
     said: dict[str, Any] = reply.json()
     assert said["updated"] == count, {key: said[key] for key in ("updated", "existing", "invalid")}
-    wait_until_readable(ours, said["position"])
+    wait_until_readable(ours.status["database"], said["position"])
     readable_s = passed_s()
     announced_s, known_s = asyncio.run(follow(ours, said["position"], file[:24].decode(), passed_s))
     return Imported(count, said["position"], replied_s, readable_s, announced_s, known_s)

@@ -27,6 +27,7 @@ from tests.bench.many import announce
 from tests.bench.measure import migrated_database, server_line
 from tests.bench.raw_copy import copy_again
 from tests.bench.results import Result, Target, main
+from tests.bench.whole import wait_until_readable
 from tests.servers import NatsServer, nats_server
 
 PROMISE = "handshakes into the log as fast as they come, at least 5,000 a second"
@@ -93,6 +94,7 @@ def measure(quick: bool) -> Sequence[Result]:
             child("projections", ours.told) as followers,
             child("device_edge.journal", ours.told) as worker,
         ):
+            wait_until_readable(ours.conninfo, value(ours, HEAD))
             pids = pids_of(edge=edge.pid, worker=worker.pid, followers=followers.pid)
             whole = keep_up(ours, pids, devices, rate, seconds)
         answered += alone.handshakes + whole.handshakes

@@ -23,19 +23,20 @@ MODELS = """
 
 def put(ours: Cloud, placed: Iterator[Placed]) -> int:
     """Append events, wait until every read model has them; returns the position of the last."""
-    fleet = Fleet(ours.status["database"])
+    conninfo = ours.status["database"]
+    fleet = Fleet(conninfo)
     events, last = stored(placed), 0
     while chunk := list(islice(events, BULK_EVENTS_MAX)):
         last = (fleet.recorder.insert_events(chunk) or (last,))[-1]
     fleet.close()
-    wait_until_readable(ours, last)
+    wait_until_readable(conninfo, last)
     return last
 
 
-def wait_until_readable(ours: Cloud, position: int) -> None:
+def wait_until_readable(conninfo: str, position: int) -> None:
     """Until the models fleet and history are there."""
     end = time.monotonic() + FOLLOWED_TIMEOUT_S
-    with psycopg.connect(ours.status["database"], autocommit=True) as connection:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
         while number(connection, MODELS) < position:
             assert time.monotonic() < end, "the read models do not get there"
             time.sleep(POLL_S)
