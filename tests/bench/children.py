@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rollcall.state import CHECKOUT
@@ -66,13 +66,15 @@ def own_child(name: str) -> int:
 
 def cpu_s(pid: int, *, children: bool = False) -> float:
     """Processor time the process has used, its threads' included; and its children's."""
+    running_s = 0.0
+    if children:
+        for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            # One that ends meanwhile counts with its parent, which is read after it.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                running_s += cpu_s(int(one), children=True)
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    if not children:
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-    # Those that ended count with their parent.
-    ended_s = sum(map(int, fields[11:15])) / TICKS_PER_S
-    running = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return ended_s + sum(cpu_s(int(one), children=True) for one in running)
+    own_s = sum(map(int, fields[11 : 15 if children else 13])) / TICKS_PER_S
+    return own_s + running_s
 
 
 def memory_bytes(pid: int, what: str = "VmRSS") -> int:
