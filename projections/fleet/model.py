@@ -17,9 +17,12 @@ from projections.fleet.device import APPLY, Apply
 from projections.fleet.rows import DeviceRow, TallyKey, tally_key
 from projections.fleet.stored_catalogue import StoredCatalogue
 from projections.fleet.tables import Tables
-from projections.following import PAGE_EVENTS_MAX, Page
+from projections.following import Page
 from projections.trouble import CannotApply, passes
 
+# Larger than other followers': rows go into the indexes in their order, and the more at once the
+# fewer pages each of them touches. Only one that is far behind has that many to take.
+PAGE_EVENTS_MAX = 20_000
 ROWS_HELD_MAX = 50_000  # devices kept in memory from page to page, about 1 KB each
 ABOUT_DEVICES = ("device-", "session-")
 

@@ -1,12 +1,14 @@
 """What stands in the database, read straight from its tables: nothing here trusts our own code."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
 from msgspec import Struct
 from psycopg.rows import class_row
+
+from tests.faults.client import Acknowledged
 
 EVENTS: LiteralString = """
     SELECT notification_id AS position, originator_id AS stream, originator_version AS place,
@@ -95,3 +97,19 @@ def grouped(entries: Iterable[Entry], by: Callable[[Entry], str]) -> defaultdict
     for entry in entries:
         found[by(entry)].append(entry)
     return found
+
+
+def promise_broken(command: Acknowledged, entries: Iterable[Entry]) -> str:
+    """How the events of its request are not what the command was acknowledged for; else empty."""
+    ours = [entry for entry in entries if entry.request == command.key]
+    left = Counter((entry.stream, entry.name) for entry in ours)
+    promised = Counter((fact.stream, fact.name) for fact in command.facts)
+    if not (left <= promised if command.contended else left == promised):
+        return f"{command} left {left}, not {promised}"
+    for entry in ours:
+        for fact in command.facts:
+            if (entry.stream, entry.name) == (fact.stream, fact.name):
+                said = {key: entry.event[key] for key in fact.fields}
+                if said != fact.fields:
+                    return f"{command} left {entry}"
+    return ""

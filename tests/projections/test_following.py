@@ -203,7 +203,10 @@ def test_of_two_processes_only_one_works_and_the_other_takes_over(
         eventually(lambda: query(seen, "SELECT 1 FROM follow.status WHERE state = 'following'"))
         with running(seen, Positions()) as [second]:
             eventually(second.ready.is_set)
-            holders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            holders = """
+                SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                WHERE locktype = 'advisory' AND granted AND datname = current_database()
+            """
             fill(fleet_world, 10)
             eventually(lambda: len(positions(seen)) == 10)
             assert query(seen, holders) == [(1,)]
