@@ -152,7 +152,8 @@ class Import:
 
     def _decide(self, chunk: list[Line]) -> Decided:
         ids = [device_id_of(line) for line in chunk]
-        wanted = [device_id for device_id in dict.fromkeys(ids) if device_id is not None]
+        # In the order of the log's index, which is larger than what the server keeps in memory.
+        wanted = sorted({device_id for device_id in ids if device_id is not None})
         loaded = load_many(self._fleet, [f"device-{device_id}" for device_id in wanted])
         elsewhere = self._of_other_platforms(wanted)
         verdicts: dict[str, Verdict] = {}
