@@ -44,13 +44,19 @@ TOPICS = tuple(
         FirmwareLocked,
         UpdatesForced,
         UpdateRetryAsked,
-        DeviceImported,
         FirmwareReleased,
         BinaryFlashed,
         DeviceHandshook,
     )
 )
 
+# Asked of the server alone: of a million imported devices hardly any is online.
+IMPORTED = """
+    SELECT device_id, notification_id FROM log.fleet_events
+    JOIN fleet.device ON device_id = split_part(originator_id, '-', 2)
+    WHERE notification_id > %s AND notification_id <= %s AND topic = %s AND online
+    ORDER BY notification_id
+"""
 # A device that has said hello since knows already, whoever asks a second time.
 ONLINE = """
     SELECT device_id FROM unnest(%s::text[], %s::bigint[]) AS nudged (device_id, "position")
@@ -95,8 +101,6 @@ def asks_again(event: Event) -> str | None:
             return device_id
         case UpdatesForced(device_id=device_id) | UpdateRetryAsked(device_id=device_id):
             return device_id
-        case DeviceImported(device_id=device_id):
-            return device_id
         case _:
             return None
 
@@ -117,14 +121,15 @@ class NudgeModel:
         """Nothing is remembered from page to page."""
 
     def apply(self, cursor: Sql, page: Page) -> None:
-        alone: dict[str, int] = {}
+        cursor.execute(IMPORTED, [*page, DeviceImported.TOPIC], prepare=True)
+        alone: dict[str, int] = dict(cursor.fetchall())
         handshakes: dict[str, tuple[int, DeviceHandshook]] = {}
         for row in read_rows(cursor, page, TOPICS):
             position, recorded_at = row[4], row[5]
             event = self._read(row)
             device_id = asks_again(event)
             if device_id is not None:
-                alone[device_id] = position
+                alone[device_id] = max(position, alone.get(device_id, 0))
             elif isinstance(event, DeviceHandshook):
                 handshakes[event.device_id] = (position, event)
             elif isinstance(event, BinaryFlashed):

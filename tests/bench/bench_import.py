@@ -25,8 +25,8 @@ from tests.bench.whole import wait_until_readable
 from tests.cloud import Cloud, cloud
 
 PROMISE = "a million ids imported through HTTP, read models included"
-MILLION, MILLION_QUICK = 1_000_000, 2_000
-SOME, SOME_QUICK = 100_000, 1_000
+MILLION, MILLION_QUICK = 1_000_000, 20_000
+SOME, SOME_QUICK = 100_000, 10_000
 SOME_TIMES, SOME_TIMES_QUICK = 3, 1
 COPIES, COPIES_QUICK = 3, 1
 OVER_COPY = 12.0

@@ -149,9 +149,9 @@ def test_a_database_that_crashes_is_waited_for(clean_nats: NatsServer, tmp_path:
 
 
 def crash(conninfo: str) -> None:
-    [(pid,)] = query(
-        conninfo, "SELECT pid FROM pg_stat_activity WHERE application_name = 'rollcall fleet'"
-    )
+    followers = "SELECT pid FROM pg_stat_activity WHERE application_name = 'rollcall fleet'"
+    # After the crash before it may still be on its way back.
+    [(pid,)] = eventually(lambda: query(conninfo, followers))
     os.kill(pid, signal.SIGKILL)
 
 
