@@ -31,7 +31,7 @@ async def test_every_acknowledged_command_is_in_the_log_exactly_once(battered: W
 
 
 async def test_the_load_was_a_load(battered: World) -> None:
-    """Else all the others would show nothing. A slow machine does a fifth of what a quick one does."""
+    """Else the others would show nothing. A slow machine does a fifth of what a quick one does."""
     again = [command for command in battered.acknowledged if command.attempts > 1]
     assert len(battered.acknowledged) > 40
     assert len(again) > 2
