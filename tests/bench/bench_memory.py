@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nats
 import uvloop
+from nats.aio.msg import Msg
 
 from device_edge.known import Known, decode_device
 from domain.facts import DeviceFacts
@@ -85,7 +86,7 @@ async def read(url: str) -> float:
     connection = await nats.connect(url)
     ended = asyncio.Event()
 
-    async def take(message: nats.aio.msg.Msg) -> None:
+    async def take(message: Msg) -> None:
         if message.subject == FACTS_HEAD:
             ended.set()
 

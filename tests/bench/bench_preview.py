@@ -81,7 +81,8 @@ def counted(ours: Cloud) -> int:
 
 def listed(ours: Cloud) -> int:
     """Every one of them, as of one position; how many there are."""
-    total, after, position = 0, "", {}
+    total, after = 0, ""
+    position: dict[str, int] = {}
     while after is not None:
         wanted = {**RELEASE, "list": "true", "per_page": PER_PAGE, "after": after, **position}
         impact = get(ours, PATH, **wanted)

@@ -18,6 +18,7 @@ from domain.subjects import down, up
 from tests.bench.many import PLATFORM, PRODUCT, device_id
 
 TURNS_PER_S = 100
+PORT = 4222  # where the address names none
 ANSWERS_TIMEOUT_S = 10.0
 POLL_S = 0.02
 HELLO = json.dumps({"product_id": PRODUCT, "version": 2, "platform_id": PLATFORM}).encode()
@@ -64,7 +65,9 @@ class Fleet(asyncio.Protocol):
 async def load(url: str, devices: int, rate: int, seconds: float) -> dict[str, object]:
     to = urlsplit(url)
     fleet = Fleet(to.username or "", to.password or "")
-    await asyncio.get_running_loop().create_connection(lambda: fleet, to.hostname, to.port)
+    await asyncio.get_running_loop().create_connection(
+        lambda: fleet, str(to.hostname), to.port or PORT
+    )
     await fleet.begun
     subjects = (up(device_id(number), "hello").encode() for number in range(devices))
     known = [b"PUB %b %d\r\n%b\r\n" % (one, len(HELLO), HELLO) for one in subjects]
