@@ -5,20 +5,21 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any
 
 import psycopg
 from psycopg import Connection, Cursor
 
-from projections.fleet.model import FleetModel, Part, Shared
+from projections.fleet.model import SHARES, FleetModel, Part, Shared
 from projections.following import Model, Page
 from projections.running import follower_conninfo
 
-PAGE_EVENTS = 5_000
+PAGE_EVENTS = 5_000  # of a part; it skips those of others
 ROWS_HELD_MAX = 200_000  # devices in memory, of all parts together, about 1 KB each
 PARTS_MAX = 4
-PART_EVENTS_MIN = 100_000  # a process of its own takes as long to start as some of these
+START_EVENTS = 100_000  # what a part applies while the process of another one starts
 
 
 def apply_all(
@@ -40,9 +41,8 @@ def apply_all(
 
 def build_fleet(conninfo: str, schema: str, until: int) -> None:
     """Fill the empty tables of a schema with what the events up to that position lead to."""
-    parts = min(os.cpu_count() or 1, PARTS_MAX, 1 + until // PART_EVENTS_MIN)
-    ours, *others = [Part(number, parts) for number in range(parts)]
-    with ProcessPoolExecutor(parts, mp_context=get_context("spawn")) as pool:
+    ours, *others = parts_of(until)
+    with ProcessPoolExecutor(1 + len(others), mp_context=get_context("spawn")) as pool:
         # The pool starts a process with the first that is asked of it; alone we need none.
         built = [pool.submit(build_part, conninfo, schema, until, part) for part in others]
         shared = [in_this_process(conninfo, schema, until, ours)]
@@ -54,12 +54,23 @@ def build_fleet(conninfo: str, schema: str, until: int) -> None:
                 model.write_shared(cursor, one)
 
 
+def parts_of(until: int) -> list[Part]:
+    """One part for every processor, if it is worth a process. The first is built by this one, and
+    is larger by what it can apply until the others have started."""
+    parts = min(os.cpu_count() or 1, PARTS_MAX, 1 + until // (2 * START_EVENTS))
+    ahead = SHARES * START_EVENTS // until if parts > 1 else 0
+    other = (SHARES - ahead) // parts
+    first = SHARES - other * (parts - 1)
+    return [Part(*ends) for ends in pairwise([0, *range(first, SHARES + 1, other)])]
+
+
 def build_part(conninfo: str, schema: str, until: int, part: Part) -> Shared:
     """Write the rows of a part of the devices; what is left to write is returned."""
+    share = (part.end - part.first) / SHARES
     model = FleetModel(
         schema,
-        page_events_max=PAGE_EVENTS * part.of,
-        rows_held_max=ROWS_HELD_MAX // part.of,
+        page_events_max=int(PAGE_EVENTS / share),
+        rows_held_max=int(ROWS_HELD_MAX * share),
         writes_behind=True,
         part=part,
     )

@@ -110,7 +110,7 @@ class Rebuild:
         else:
             self._first(self._conninfo, self._shadow.name, until)
             self._position = until
-        self._shadow.make_indexes()
+        self._shadow.make_indexes(self._conninfo)
         took_s = time.monotonic() - started_at
         self._say(
             f"{self._model.name}: built up to position {self._position:,} in {took_s:.1f} s"

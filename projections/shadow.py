@@ -1,7 +1,10 @@
 """A second schema of a model's tables, made from the live one's: built beside it, then renamed."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
@@ -30,6 +33,13 @@ INDEXES = """
     WHERE relnamespace = %(live)s::regnamespace AND relname = %(table)s
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
     ORDER BY indexrelid
+"""
+# LIKE leaves these out, too.
+OPTIONS = """
+    SELECT format('ALTER TABLE %%I.%%I SET (%%s)', %(shadow)s::text, relname,
+                  array_to_string(reloptions, ', '))
+    FROM pg_class
+    WHERE relnamespace = %(live)s::regnamespace AND relname = %(table)s AND reloptions IS NOT NULL
 """
 GRANTS = """
     SELECT format('GRANT %%s ON SCHEMA %%I TO %%s', privilege_type, %(shadow)s::text,
@@ -74,16 +84,24 @@ class Shadow:
                         Identifier(self.name, table), Identifier(self.live, table)
                     )
                 )
+                self._run(OPTIONS, table)
                 self._run(CONSTRAINTS, table)
                 if table != self._large:
                     self._run(INDEXES, table)
             self._run(GRANTS)
 
-    def make_indexes(self) -> None:
-        """Those of the large table besides its key, and the planner's statistics."""
+    def make_indexes(self, conninfo: str) -> None:
+        """Those of the large table besides its key, as many at once as there are processors, and
+        the planner's statistics. `conninfo` is that of the connection."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = [
+                pool.submit(make_index, conninfo, statement)
+                for statement in self._statements(INDEXES, self._large)
+            ]
+            for one in made:
+                one.result()
         with self._connection.transaction():
             self._connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(APP_ROLE)))
-            self._run(INDEXES, self._large)
             # A first idea is enough: autovacuum looks closer, once it is live.
             self._connection.execute(f"SET LOCAL default_statistics_target = {STATISTICS_TARGET}")
             for table in self.tables:
@@ -93,7 +111,17 @@ class Shadow:
         self._connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(self.name)))
 
     def _run(self, query: str, table: str = "") -> None:
-        """Run the statements that a query gives."""
+        for statement in self._statements(query, table):
+            self._connection.execute(statement)
+
+    def _statements(self, query: str, table: str) -> list[bytes]:
+        """The statements that a query gives."""
         found = self._connection.execute(query.encode(), {**self._names, "table": table})
-        for (statement,) in found.fetchall():
-            self._connection.execute(statement.encode())
+        return [statement.encode() for (statement,) in found.fetchall()]
+
+
+def make_index(conninfo: str, statement: bytes) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(SQL("SET ROLE {}").format(Identifier(APP_ROLE)))
+        connection.execute("SET max_parallel_maintenance_workers = 0")  # the others are at work
+        connection.execute(statement)

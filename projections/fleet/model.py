@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
@@ -21,8 +22,9 @@ from projections.following import Page
 from projections.trouble import CannotApply, passes
 
 # Larger than other followers': rows go into the indexes in their order, and the more at once the
-# fewer pages each of them touches. Only one that is far behind has that many to take.
-PAGE_EVENTS_MAX = 20_000
+# fewer pages each of them touches; and a device that several of them are about is written once.
+# Only one that is far behind has that many to take.
+PAGE_EVENTS_MAX = 40_000
 ROWS_HELD_MAX = 50_000  # devices kept in memory from page to page, about 1 KB each
 ABOUT_DEVICES = ("device-", "session-")
 
@@ -36,17 +38,21 @@ FoldedRow = tuple[str, str, bytes, int, datetime]
 How = tuple[Callable[[bytes], Stored[Event]], Apply]
 
 
+SHARES = 1_000  # what the log is about, device or product, decides which share of it an event is
+
+
 class Part(NamedTuple):
-    """One of `of` parts of the log: what it is about, device or product, decides which."""
+    """The shares of the log from one to before another, of SHARES."""
 
-    number: int
-    of: int
+    first: int
+    end: int
 
 
-OF_PART = """
+OF_PART = f"""
     SELECT originator_id, topic, state, notification_id, recorded_at FROM log.fleet_events
     WHERE notification_id > %s AND notification_id <= %s
-      AND mod(hashtext(split_part(originator_id, '-', 2)) & 2147483647, %s) = %s
+      AND mod(hashtext(split_part(originator_id, '-', 2)) & 2147483647, {SHARES})
+          BETWEEN %s AND %s - 1
     ORDER BY notification_id
 """
 
@@ -87,7 +93,8 @@ class FleetModel:
         self._tables = Tables(schema)
         self._catalogue = StoredCatalogue(self._tables)
         self._devices: dict[str, DeviceRow] = {}  # each under the names of both its streams
-        self._changed: set[str] = set()  # the streams of those not written yet
+        self._changed: list[DeviceRow] = []  # those not written yet
+        self._written_until = 0
         self._new: set[str] = set()  # the ids of those that no row stands for yet
         self._counted: dict[str, TallyKey | None] = {}  # where each one is counted
         self._staged = False
@@ -104,8 +111,9 @@ class FleetModel:
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
         rows = self._read(cursor, page)
         self._catalogue.cursor = cursor
-        self._load(cursor, {row[0] for row in rows})
-        self._fold(rows)
+        if not self._changed:
+            self._written_until = page.after
+        self._fold(rows, self._load(cursor, [row[0] for row in rows]))
         if not self._writes_behind or len(self._counted) > self._rows_held_max:
             self.flush(cursor)
 
@@ -133,37 +141,40 @@ class FleetModel:
         if self._part is None:
             cursor.execute(ROWS, page, prepare=True)
         else:
-            number, of = self._part
-            cursor.execute(OF_PART, [*page, of, number], prepare=True)
+            cursor.execute(OF_PART, [*page, *self._part], prepare=True)
         rows: list[Any] = cursor.fetchall()
         return rows
 
-    def _load(self, cursor: Cursor[tuple[Any, ...]], streams: set[str]) -> None:
-        """Have a row for every device of the page, in memory."""
-        unknown = streams.difference(self._devices)
+    def _load(self, cursor: Cursor[tuple[Any, ...]], streams: list[str]) -> list[DeviceRow | None]:
+        """The row of the device that each stream is about; None for other streams."""
+        held = list(map(self._devices.get, streams))
         wanted = {
-            stream.partition("-")[2] for stream in unknown if stream.startswith(ABOUT_DEVICES)
+            stream.partition("-")[2]
+            for stream, row in zip(streams, held, strict=True)
+            if row is None and stream.startswith(ABOUT_DEVICES)
         }
-        if wanted and not self._nothing_stored:
+        if not wanted:
+            return held
+        if not self._nothing_stored:
             for row in self._tables.devices(cursor, list(wanted), self.shared.cohorts):
                 self._hold(row, tally_key(row))
                 wanted.discard(row.device_id)
         for device_id in wanted:
             self._hold(DeviceRow(device_id, known_facts=NO_DEVICE_FACTS), None)
         self._new |= wanted
-        self._changed |= streams
+        return list(map(self._devices.get, streams))
 
     def _hold(self, row: DeviceRow, counted: TallyKey | None) -> None:
         for kind in ABOUT_DEVICES:
             self._devices[kind + row.device_id] = row
         self._counted[row.device_id] = counted
 
-    def _fold(self, rows: Sequence[FoldedRow]) -> None:
-        hows, devices, cohorts = self._hows, self._devices, self.shared.cohorts
+    def _fold(self, rows: Sequence[FoldedRow], held: Sequence[DeviceRow | None]) -> None:
+        hows, cohorts = self._hows, self.shared.cohorts
+        changed, written_until = self._changed, self._written_until
         position, topic = 0, ""
         try:
-            for stream, topic, state, position, recorded_at in rows:
-                row = devices.get(stream)
+            for (_, topic, state, position, recorded_at), row in zip(rows, held, strict=True):
                 if row is None:
                     stored = self._mapper.decoder(topic)(state)
                     place = Place(position, recorded_at, stored.actor)
@@ -176,6 +187,8 @@ class FleetModel:
                     if cohort is not None and cohort not in cohorts:
                         # Each one ever entered: the table must not depend on where pages end.
                         cohorts[cohort] = row.facts().cohort()
+                if row.last_position <= written_until:
+                    changed.append(row)
                 row.last_position = position
         except Exception as error:
             if passes(error):
@@ -189,18 +202,17 @@ class FleetModel:
         return how
 
     def _write_devices(self, cursor: Cursor[tuple[Any, ...]]) -> None:
-        held, new = self._devices, self._new
-        changed = {row.device_id: row for row in map(held.get, self._changed) if row is not None}
+        # In the order of the indexes, which are larger than what the server keeps in memory.
+        changed, new = sorted(self._changed, key=attrgetter("device_id")), self._new
         if new:
-            # In the order of the indexes, which are larger than what the server keeps in memory.
-            self._tables.insert_devices(cursor, (changed[device_id] for device_id in sorted(new)))
+            self._tables.insert_devices(cursor, (row for row in changed if row.device_id in new))
         if len(new) < len(changed):
             if not self._staged:
                 self._tables.prepare_stage(cursor)
                 self._staged = True
-            old = changed.keys() - new
-            self._tables.update_devices(cursor, (changed[device_id] for device_id in sorted(old)))
-        self._recount(changed.values())
+            old = (row for row in changed if row.device_id not in new)
+            self._tables.update_devices(cursor, old)
+        self._recount(changed)
         self._changed.clear()
         self._new.clear()
 

@@ -16,7 +16,7 @@ from domain.device import (
     NameDevice,
 )
 from projections import building
-from projections.fleet.model import FleetModel, Part, Shared
+from projections.fleet.model import SHARES, FleetModel, Part, Shared
 from projections.following import Follower
 from projections.history import HistoryModel
 from projections.rebuilding import Busy, Differs, rebuild, rebuild_key
@@ -36,7 +36,7 @@ SHAPE = """
     FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
     WHERE relnamespace = %s::regnamespace
     UNION ALL
-    SELECT concat_ws(' ', relname, pg_get_userbyid(relowner), relacl)
+    SELECT concat_ws(' ', relname, pg_get_userbyid(relowner), relacl, reloptions)
     FROM pg_class WHERE relnamespace = %s::regnamespace
     UNION ALL
     SELECT concat_ws(' ', nspname, pg_get_userbyid(nspowner), nspacl)
@@ -128,7 +128,7 @@ def test_a_model_is_rebuilt_by_one_at_a_time(lived: str) -> None:
 def test_a_model_is_built_in_parts_by_several_processes(
     lived: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.building.PART_EVENTS_MIN", 20)
+    monkeypatch.setattr("projections.building.START_EVENTS", 10)
     monkeypatch.setattr("projections.building.PARTS_MAX", 3)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     parts: list[Part] = []
@@ -142,7 +142,23 @@ def test_a_model_is_built_in_parts_by_several_processes(
 
     rebuild(lived, "fleet", accept=False, say=print)
 
-    assert parts == [Part(0, 3)]
+    (ours,) = parts
+    assert ours.first == 0
+    assert SHARES // 3 <= ours.end < SHARES
+
+
+@pytest.mark.parametrize("processors", [1, 2, 3, 4, 64])
+@pytest.mark.parametrize("until", [0, 1, 199_999, 200_000, 1_000_000, 10**12])
+def test_parts_leave_nothing_out_and_share_nothing(
+    processors: int, until: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+
+    parts = building.parts_of(until)
+
+    assert [share for part in parts for share in range(*part)] == list(range(SHARES))
+    assert len(parts) <= processors
+    assert all(part.first < part.end for part in parts)
 
 
 def test_a_swap_waits_for_whoever_reads_several_tables_as_of_one_moment(lived: str) -> None:
