@@ -11,7 +11,12 @@ from types import FrameType
 
 import uvicorn
 
-from api.app import Settings, create_app
+from api.app import create_app
+from api.cloud import Settings
+from api.limits import LimitsMalformed, limits_wanted
+from api.link import ANSWER_TIMEOUT_S
+from api.network import ProxiesMalformed, proxies_wanted
+from domain.log.seals import MasterKeyMalformed, master_key_of
 
 DRAIN_S = 8  # for calls under way, once told to stop
 KEEP_ALIVE_S = 75
@@ -49,9 +54,28 @@ def main() -> int:
     if not database:
         print("DATABASE_URL names the database; it is not set.", file=sys.stderr)
         return EXIT_NOT_STARTED
+    try:
+        settings = Settings(
+            database=database,
+            master_key=master_key_of(environment.get("ROLLCALL_MASTER_KEY", "")),
+            limits=limits_wanted(environment.get("ROLLCALL_LIMITS", "")),
+            proxies=proxies_wanted(environment.get("ROLLCALL_PROXIES", "")),
+            nats_url=environment.get("NATS_URL", ""),
+            answer_s=float(environment.get("ROLLCALL_DEVICE_ANSWER_S", ANSWER_TIMEOUT_S)),
+            claim_offline=environment.get("ROLLCALL_CLAIM_OFFLINE", "") == "yes",
+        )
+    except MasterKeyMalformed as error:
+        print(f"ROLLCALL_MASTER_KEY: {error}", file=sys.stderr)
+        return EXIT_NOT_STARTED
+    except LimitsMalformed as error:
+        print(f"ROLLCALL_LIMITS: {error}.", file=sys.stderr)
+        return EXIT_NOT_STARTED
+    except ProxiesMalformed as error:
+        print(f"ROLLCALL_PROXIES: {error}", file=sys.stderr)
+        return EXIT_NOT_STARTED
     stopping = threading.Event()
     config = uvicorn.Config(
-        create_app(Settings(database=database), stopping),
+        create_app(settings, stopping),
         host=environment.get("ROLLCALL_HTTP_HOST", "127.0.0.1"),
         port=int(environment.get("ROLLCALL_HTTP_PORT", "8080")),
         log_config=None,
@@ -62,6 +86,7 @@ def main() -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
+        proxy_headers=False,  # which of them to believe, ROLLCALL_PROXIES says
     )
     ready_file = environment.get("ROLLCALL_READY_FILE", "")
     server = Server(config, Path(ready_file) if ready_file else None, stopping)

@@ -1,12 +1,9 @@
 """Every route of the HTTP API, on one page: method, address, handler, scope."""
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import CapacityLimiter
-from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,46 +11,98 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route as StarletteRoute
 
 from api import (
+    accounts,
+    claims,
+    clients,
     device_changes,
     devices,
     firmware,
+    functions,
     groups,
     history,
     impact,
     imports,
+    invitations,
+    mfa,
+    oauth,
+    organizations,
     overview,
+    ownership,
+    password_resets,
+    permissions,
+    pings,
     products,
+    publishing,
     releases,
+    sandbox,
+    serial_numbers,
     status,
+    teams,
+    tokens,
+    transfers,
+    variables,
+    vitals,
     why,
 )
-from api.auth import Callers
 from api.binaries import UPLOAD_BYTES_MAX
-from api.call import LONG_WRITERS_MAX, WRITERS_MAX, Cloud
-from api.database import Database
+from api.cloud import Settings, cloud_of
 from api.device_changes import BATCH_BYTES_MAX
-from api.followed import WAIT_S, Followed
-from api.idempotency import REPLAYED_HEADER, Calls
+from api.failure import answer_http_exception
+from api.idempotency import REPLAYED_HEADER
 from api.imports import IMPORT_BYTES_MAX
+from api.limits import (
+    OAUTH_TOKEN,
+    PASSWORD_RESET,
+    SIGN_UP,
+    TOKENS_LISTED,
+    TOKENS_REVOKED,
+    USER_DELETED,
+)
 from api.openapi import openapi
-from api.problem import answer_http_exception
+from api.outside import Refusals
 from api.routing import (
+    ANONYMOUS,
     BEHIND_HEADER,
     POSITION_HEADER,
     REQUEST_HEADER,
     Route,
     starlette_routes,
 )
-from domain.log.fleet import Fleet
-
-LOG_CONNECTIONS = 8
+from api.turnstile import Turnstile
 
 P = "/v1/products/{product}"
 D = P + "/devices/{device}"
 G = P + "/groups/{group}"
 F = P + "/firmware/{version}"
+S = "/v1/devices/{device}"
+T = "/v1/user/device_transfers"
+V = "/v1/diagnostics/{device}"
+ORG = "/v1/orgs/{org}"
+PV = P + "/diagnostics/{device}"
+
 
 # fmt: off
+def team_routes(of: str) -> list[Route]:
+    """The team of a product, or of an organization: the same calls for both."""
+    team, member = of + "/team", of + "/team/{username}"
+    return [
+        Route("GET",    team,              teams.list_team,      "teams.users:list"),
+        Route("POST",   team,              teams.add_member,     "teams.users:invite", secret=True),
+        Route("GET",    team + "/",        teams.list_team,      "teams.users:list"),
+        Route("GET",    member,            teams.get_member,     "teams.users:get", also=(404,)),
+        Route("PUT",    member,            teams.change_member,  "teams.users:update",
+              secret=True, also=(404,)),
+        Route("POST",   member,            teams.change_member,  "teams.users:update",
+              secret=True, also=(404,)),
+        Route("DELETE", member,            teams.remove_member,  "teams.users:remove",
+              also=(404,)),
+        Route("PUT",    member + "/token", teams.replace_token,  "teams.users:update",
+              secret=True, also=(404,)),
+        Route("POST",   member + "/token", teams.replace_token,  "teams.users:update",
+              secret=True, also=(404,)),
+    ]
+
+
 ROUTES = [
     Route("GET",    "/v1/user/products",     products.list_products,       "products:list"),
     Route("POST",   "/v1/user/products",     products.create_product,      "products:create", 201),
@@ -72,7 +121,7 @@ ROUTES = [
           bytes_max=BATCH_BYTES_MAX, also=(404,)),
     Route("GET",    D,                       devices.get_device,           "devices:get"),
     Route("PUT",    D,                       device_changes.change_device, "devices:update",
-          bytes_max=UPLOAD_BYTES_MAX),
+          bytes_max=UPLOAD_BYTES_MAX, also=(502,)),
     Route("DELETE", D,                       device_changes.remove_device, "devices:remove", 204),
     Route("GET",    D + "/why",              why.why,                      "devices:get"),
     Route("GET",    D + "/history",          history.history_of_device,    "history:list"),
@@ -99,23 +148,148 @@ ROUTES = [
           also=(206, 304, 416)),
     Route("GET",    F + "/history",          history.history_of_firmware,  "history:list"),
 
+    Route("GET",    "/v1/devices",           sandbox.list_own_devices,     "devices:list"),
+    Route("POST",   "/v1/devices",           claims.claim_device,          "devices:claim",
+          also=(404,)),
+    Route("POST",   "/v1/device_claims",     claims.create_claim_code,     "devices:claim",
+          secret=True),
+    Route("POST",   P + "/device_claims",    claims.create_claim_code,     "devices:claim",
+          secret=True),
+    Route("GET",    S,                       sandbox.get_own_device,       "devices:get"),
+    Route("PUT",    S,                       sandbox.change_own_device,    "devices:update",
+          bytes_max=UPLOAD_BYTES_MAX, also=(502,)),
+    Route("DELETE", S,                       sandbox.unclaim_device,       "devices:release"),
+    Route("DELETE", D + "/owner",            sandbox.remove_owner,         "devices:release"),
+    Route("GET",    T,                       transfers.list_transfers,     "devices:transfer"),
+    Route("POST",   T + "/{transfer}/accept", transfers.accept_transfer,   "devices:transfer",
+          also=(404,)),
+    Route("POST",   T + "/{transfer}/decline", transfers.decline_transfer, "devices:transfer",
+          also=(404,)),
+    Route("DELETE", T + "/{transfer}",       transfers.withdraw_transfer,  "devices:transfer",
+          also=(404,)),
+
+    Route("POST",   "/v1/devices/events",    publishing.publish,           "events:send"),
+    Route("POST",   P + "/events",           publishing.publish_in_product, "events:send",
+          also=(404,)),
+    Route("GET",    "/v1/serial_numbers/{serial_number}",
+          serial_numbers.look_up_serial_number, "serial_numbers:get", also=(404,)),
+
+    Route("POST",   V + "/update",           vitals.update_vitals, "devices.diagnostics:update",
+          202, also=(502,)),
+    Route("GET",    V + "/last",             vitals.last_vitals,   "devices.diagnostics:get"),
+    Route("GET",    V,                       vitals.vitals_history, "devices.diagnostics:get"),
+    Route("POST",   PV + "/update",          vitals.update_vitals, "devices.diagnostics:update",
+          202, also=(502,)),
+    Route("GET",    PV + "/last",            vitals.last_vitals,   "devices.diagnostics:get"),
+    Route("GET",    PV,                      vitals.vitals_history, "devices.diagnostics:get"),
+
+    # Behind everything else below a device: a function or a variable may be called nearly anything.
+    Route("PUT",    S + "/ping",             pings.ping,                   "devices:ping"),
+    Route("GET",    S + "/{name}",           variables.read_variable,      "devices.variable:get",
+          also=(408, 502)),
+    Route("POST",   S + "/{name}",           functions.call_function,      "devices.function:call",
+          also=(502,)),
+    Route("PUT",    D + "/ping",             pings.ping,                   "devices:ping"),
+    Route("GET",    D + "/{name}",           variables.read_variable,      "devices.variable:get",
+          also=(408, 502)),
+    Route("POST",   D + "/{name}",           functions.call_function,      "devices.function:call",
+          also=(502,)),
+
+    Route("POST",   "/oauth/token",          oauth.issue_token,            ANONYMOUS,
+          limit=OAUTH_TOKEN, also=(404,)),
+    Route("GET",    "/oauth/authorize",      oauth.show_authorization,     ANONYMOUS),
+    Route("POST",   "/oauth/authorize",      oauth.answer_authorization,   "user:update",
+          secret=True),
+    Route("GET",    "/v1/access_tokens",     tokens.list_tokens,           ANONYMOUS,
+          limit=TOKENS_LISTED),
+    Route("DELETE", "/v1/access_tokens",     tokens.revoke_all_tokens,     "tokens:remove",
+          limit=TOKENS_REVOKED),
+    Route("GET",    "/v1/access_tokens/current", tokens.get_current_token, "tokens:get"),
+    Route("DELETE", "/v1/access_tokens/current", tokens.revoke_current_token, "tokens:remove",
+          limit=TOKENS_REVOKED),
+    Route("DELETE", "/v1/access_tokens/{token}", tokens.revoke_token,      ANONYMOUS,
+          limit=TOKENS_REVOKED, also=(404,)),
+
+    Route("POST",   "/v1/users",             accounts.sign_up,             ANONYMOUS,
+          limit=SIGN_UP),
+    Route("GET",    "/v1/user",              accounts.get_user,            "user:get"),
+    Route("PUT",    "/v1/user",              accounts.change_user,         "user:update",
+          secret=True, also=(404,)),
+    Route("DELETE", "/v1/user",              accounts.remove_user,         "user:remove",
+          limit=USER_DELETED, secret=True, also=(404,)),
+    Route("GET",    "/v1/user/identify",     accounts.identify_user,       "user:get"),
+    Route("POST",   "/v1/user/password-reset", password_resets.request_reset, ANONYMOUS,
+          limit=PASSWORD_RESET),
+    Route("PUT",    "/v1/user/password-reset", password_resets.reset_password, ANONYMOUS,
+          limit=PASSWORD_RESET, also=(404,)),
+    Route("GET",    "/v1/user/mfa-enable",   mfa.offer_mfa,                "user:update",
+          also=(404,)),
+    Route("POST",   "/v1/user/mfa-enable",   mfa.confirm_mfa,              "user:update",
+          secret=True, also=(404,)),
+    Route("PUT",    "/v1/user/mfa-disable",  mfa.disable_mfa,              "user:update",
+          secret=True, also=(404,)),
+
+    Route("GET",    "/v1/clients",           clients.list_clients,         "clients:list"),
+    Route("POST",   "/v1/clients",           clients.register_client,      "clients:create",
+          secret=True),
+    Route("PUT",    "/v1/clients/{client}",  clients.change_client,        "clients:update",
+          also=(404,)),
+    Route("DELETE", "/v1/clients/{client}",  clients.remove_client,        "clients:remove",
+          204, also=(404,)),
+    Route("GET",    P + "/clients",          clients.list_clients,         "clients:list"),
+    Route("POST",   P + "/clients",          clients.register_client,      "clients:create",
+          secret=True),
+    Route("PUT",    P + "/clients/{client}", clients.change_client,        "clients:update",
+          also=(404,)),
+    Route("DELETE", P + "/clients/{client}", clients.remove_client,        "clients:remove",
+          204, also=(404,)),
+
+    Route("GET",    P + "/permissions",      permissions.get_permissions,  "permissions:get"),
+    *team_routes(P),
+    Route("POST",   P + "/transfer",         ownership.offer_product,      "products:transfer",
+          also=(404,)),
+    Route("DELETE", P + "/transfer",         ownership.withdraw_offer,     "products:transfer"),
+
+    Route("GET",    "/v1/orgs",              organizations.list_organizations,
+          "organization:list"),
+    Route("POST",   "/v1/orgs",              organizations.create_organization,
+          "organization:create", 201),
+    Route("GET",    ORG,                     organizations.get_organization, "organization:get"),
+    Route("PUT",    ORG,                     organizations.rename_organization,
+          "organization:update"),
+    Route("GET",    ORG + "/products",       organizations.list_organization_products,
+          "products:list"),
+    Route("POST",   ORG + "/products",       organizations.create_organization_product,
+          "products:create", 201),
+    *team_routes(ORG),
+    Route("POST",   ORG + "/transfer",       ownership.offer_organization,
+          "organization:transfer"),
+    Route("DELETE", ORG + "/transfer",         ownership.withdraw_offer, "organization:transfer"),
+
+    Route("GET",    "/v1/user/invitations",  invitations.list_invitations, "invitations:list"),
+    Route("POST",   "/v1/user/invitations/{team}/accept",
+          invitations.accept_invitation,     "invitations:answer", also=(404,)),
+    Route("POST",   "/v1/user/invitations/{team}/decline",
+          invitations.decline_invitation,    "invitations:answer", also=(404,)),
+    Route("GET",    "/v1/user/memberships",  invitations.list_memberships, "invitations:list"),
+    Route("DELETE", "/v1/user/memberships/{team}", teams.leave_team,
+          "invitations:answer", also=(404,)),
+    Route("GET",    "/v1/user/transfers",    ownership.list_offers,        "transfers:list"),
+    Route("POST",   "/v1/user/transfers/{team}/accept",
+          ownership.accept_offer,            "transfers:answer", also=(404,)),
+    Route("POST",   "/v1/user/transfers/{team}/decline",
+          ownership.decline_offer,           "transfers:answer", also=(404,)),
+
     Route("GET",    "/v1/status",            status.status,                "status:get"),
     Route("GET",    "/v1/openapi.json",      openapi,                      "openapi:get"),
 ]
 # fmt: on
 
 # What needs no token: that the process lives, and that it serves. Nothing else, ever.
-ANONYMOUS = [
+OPEN = [
     StarletteRoute("/health", status.health),
     StarletteRoute("/ready", status.ready),
 ]
-
-
-class Settings(Struct, frozen=True):
-    """`wait_s` is how long a write waits for the read models to show it."""
-
-    database: str
-    wait_s: float = WAIT_S
 
 
 def create_app(settings: Settings, stopping: threading.Event | None = None) -> Starlette:
@@ -130,7 +304,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
             yield
 
     app = Starlette(
-        routes=[*ANONYMOUS, *starlette_routes(ROUTES)],
+        routes=[*OPEN, Refusals(), *starlette_routes(ROUTES)],
         lifespan=lifespan,
         middleware=[
             # Tokens travel in a header that no page of somebody else can make a browser send.
@@ -143,7 +317,8 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
                     *(POSITION_HEADER, BEHIND_HEADER, REQUEST_HEADER, REPLAYED_HEADER),
                     *("ETag", "Content-Range", "Retry-After"),
                 ],
-            )
+            ),
+            Middleware(Turnstile, proxies=settings.proxies),
         ],
         exception_handlers={
             HTTPException: answer_http_exception,
@@ -152,32 +327,3 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
     )
     app.router.redirect_slashes = False  # a redirect loses the token, or the body
     return app
-
-
-@asynccontextmanager
-async def cloud_of(settings: Settings, stopping: threading.Event) -> AsyncIterator[Cloud]:
-    """Everything that calls are answered with; open while the process serves."""
-    database = Database(settings.database)
-    followed = Followed(database.conninfo, settings.wait_s)
-    calls = Calls(database)
-    await database.open()
-    fleet = await asyncio.to_thread(Fleet, settings.database, pool_connections=LOG_CONNECTIONS)
-    tasks = [asyncio.create_task(followed.listen()), asyncio.create_task(calls.hold())]
-    try:
-        yield Cloud(
-            fleet=fleet,
-            database=database,
-            followed=followed,
-            callers=Callers(database),
-            calls=calls,
-            writers=CapacityLimiter(WRITERS_MAX),
-            long_writers=CapacityLimiter(LONG_WRITERS_MAX),
-            stopping=stopping,
-        )
-    finally:
-        stopping.set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(fleet.close)
-        await database.close()

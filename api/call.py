@@ -10,16 +10,24 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from api.auth import Caller, Callers
+from api.credentials import Passwords
 from api.database import Database, Snapshot
 from api.followed import Followed
 from api.idempotency import Calls
+from api.limits import Limits
+from api.link import Link
+from api.log_ins import LogIns
+from api.places import Places
 from api.problem import NotFound
 from domain.log.fleet import Contended, Fleet, HistoryMovedOn, Outcome, decide_all
 from domain.log.recorder import Guard
+from domain.log.seals import Seals
 from domain.model import Command, Event
 from domain.recorded import Provenance
+from domain.roles import InProduct, OwnThings, Place
 
 WRITERS_MAX = 64
+GRANTS_MAX = 32  # under way at once; each waits in a thread for what it asks
 LONG_WRITERS_MAX = 2  # imports and uploads: each holds up to some tens of megabytes
 GUARD_ATTEMPTS_MAX = 5
 NUMBER_DIGITS_MAX = 9
@@ -28,16 +36,24 @@ T = TypeVar("T")
 
 
 class Cloud(Struct, frozen=True):
-    """What the process has, for every call."""
+    """What the process has, for every call. With `claim_offline` devices are claimed unseen."""
 
     fleet: Fleet
     database: Database
     followed: Followed
     callers: Callers
+    places: Places
     calls: Calls
+    limits: Limits
+    link: Link
+    log_ins: LogIns
+    seals: Seals
+    passwords: Passwords
     writers: CapacityLimiter
     long_writers: CapacityLimiter
+    grants: CapacityLimiter
     stopping: threading.Event
+    claim_offline: bool = False
 
 
 class Call:
@@ -47,10 +63,12 @@ class Call:
         self.request = request
         self.cloud = cloud
         self.caller = caller
+        self.place: Place = OwnThings()  # where the caller was admitted to
         self.request_id = request_id
         self.command = ""
         self.keyed = False  # the caller may send the call again, and it is still this one
         self.resumed = False  # an earlier try died on the way, maybe after it wrote
+        self.broke_off = False  # … and was not answered: nobody knows how far it came
         self.position: int | None = None
         self.behind: list[str] = []
         self._settled = 0
@@ -70,10 +88,16 @@ class Call:
         return int(found)
 
     @property
+    def product_id(self) -> int:
+        """The product that the path names. Only where the route is about one."""
+        assert isinstance(self.place, InProduct)
+        return self.place.product_id
+
+    @property
     def provenance(self) -> Provenance:
         client = self.request.client
         return Provenance(
-            actor=f"token:{self.caller.label}",
+            actor=self.caller.actor,
             origin=f"http {client.host}" if client else "http",
             request=self.request_id,
             command=self.command,
@@ -123,21 +147,24 @@ class Call:
 
     async def decide(
         self,
-        product_id: int,
+        product_id: int | None,
         watched: Sequence[type[Event]],
         look: Callable[[Snapshot], Awaitable[Sequence[Command]]],
+        *,
+        models: Sequence[str] = ("fleet",),
     ) -> Sequence[Event]:
         """Carry out the commands that `look` makes of the read models as they are now.
 
-        If one of the watched events of the product came after what it looked at, it looks again.
+        If one of the watched events of the product, or of anything where there is none, came after
+        what it looked at, it looks again. `models` are those that it looks at.
         Raises as `Fleet.execute` does, and Contended if it never gets to see the present.
         """
         topics = tuple(event.TOPIC for event in watched)
         for _ in range(GUARD_ATTEMPTS_MAX):
-            await self.cloud.followed.behind(await self.cloud.database.head(), ("fleet",))
+            await self.cloud.followed.behind(await self.cloud.database.head(), models)
             async with self.cloud.database.snapshot() as snapshot:
                 commands = await look(snapshot)
-                guard = Guard(snapshot.position, topics, product_id)
+                guard = Guard(snapshot.as_of(models), topics, product_id)
             if not commands:
                 return ()
             try:

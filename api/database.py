@@ -20,7 +20,8 @@ CONNECT_TIMEOUT_S = 5
 # What no event has recorded yet is position 0.
 POSITIONS = """
     SELECT coalesce((SELECT max(notification_id) FROM fleet.tracking), 0) AS fleet,
-           coalesce((SELECT max(notification_id) FROM history.tracking), 0) AS history
+           coalesce((SELECT max(notification_id) FROM history.tracking), 0) AS history,
+           coalesce((SELECT max(notification_id) FROM access.tracking), 0) AS access
 """
 HEAD = "SELECT coalesce(max(notification_id), 0) FROM log.fleet_events"
 
@@ -61,6 +62,16 @@ class Snapshot(Rows):
 
     position: int = 0
     history_position: int = 0
+    access_position: int = 0
+
+    def as_of(self, models: Sequence[str]) -> int:
+        """The position that all of these models reflect, by their names."""
+        positions = {
+            "fleet": self.position,
+            "history": self.history_position,
+            "access": self.access_position,
+        }
+        return min(positions[model] for model in models)
 
 
 class Database:
@@ -102,7 +113,7 @@ class Database:
             snapshot = Snapshot(connection)
             row = await (await connection.execute(POSITIONS)).fetchone()
             assert row is not None
-            snapshot.position, snapshot.history_position = row
+            snapshot.position, snapshot.history_position, snapshot.access_position = row
             yield snapshot
 
     @asynccontextmanager

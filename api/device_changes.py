@@ -10,12 +10,13 @@ from api.database import Snapshot
 from api.devices import device_id_in
 from api.flash import flash
 from api.groups import groups_of, keys_of
+from api.pings import Signal, signal
 from api.problem import DeviceNotFound, FieldInvalid, NothingToChange
 from api.products import product_named
 from api.routing import Files
 from api.streams import execute_many
 from api.views import Done, now
-from domain.device import (
+from domain.device_commands import (
     DenyDevice,
     ForceUpdates,
     GroupDevice,
@@ -60,6 +61,7 @@ class DeviceChange(Struct, frozen=True):
 
     `desired_firmware_version` locks the device to a version, and null unlocks it; `flash` with it
     offers that version now, if the device is online. `groups` are all that it is in from here on.
+    `signal` has it blink, 1, or stop, 0; it is sent alone.
     """
 
     name: Name | UnsetType = UNSET
@@ -69,6 +71,7 @@ class DeviceChange(Struct, frozen=True):
     flash: bool = False
     groups: Names | UnsetType = UNSET
     firmware_updates_forced: bool | UnsetType = UNSET
+    signal: Signal | UnsetType = UNSET
 
 
 class DeviceChanged(Struct, frozen=True, kw_only=True):
@@ -84,6 +87,8 @@ class DeviceChanged(Struct, frozen=True, kw_only=True):
     groups: list[str] | UnsetType = UNSET
     firmware_updates_forced: bool | UnsetType = UNSET
     status: str | UnsetType = UNSET
+    connected: bool | UnsetType = UNSET
+    signaling: bool | UnsetType = UNSET
 
 
 class GroupNames(Struct, frozen=True):
@@ -127,6 +132,9 @@ async def change_device(call: Call, body: DeviceChange, files: Files) -> DeviceC
     if not changed:
         fields = [field for field in DeviceChange.__struct_fields__ if field != "flash"]
         raise NothingToChange(fields=", ".join([*fields, "or a file to flash"]))
+    if body.signal is not UNSET:
+        on = await signal(call, body.signal, changed)
+        return DeviceChanged(id=device_id, updated_at=now(), connected=True, signaling=on)
     keys: tuple[str, ...] = ()
     if body.groups is not UNSET:
         await must_stand_in(call, product.product_id, device_id)

@@ -5,22 +5,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from api.device_rows import ShownRow
 from api.views import stamp_or_none
 from domain.device_events import Standing
-from domain.targeting import Cohort, Releases, Target, target_of
+from domain.targeting import NO_TARGET, Cohort, Releases, Target, target_of
 from projections.fleet import DeviceRow, ProductRow
 from projections.fleet.overview import reason_of_device
-from projections.fleet.rows import DEVICE_COLUMNS
 
 # Device types with a modem. Source: the vendor's table of platforms.
 CELLULAR_PLATFORMS = frozenset({10, 13, 23, 24, 25, 26, 28, 35, 37, 38, 42})
-
-COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
-COLUMNS = ", ".join(
-    [*(f"device.{column}" for column in DEVICE_COLUMNS), *(f"c.{field}" for field in COHORT_FIELDS)]
-)
-FROM = "FROM fleet.device AS device JOIN fleet.cohort c USING (cohort_id)"
-DEVICE = f"SELECT {COLUMNS} {FROM} WHERE device.product_id = %s AND device.device_id = %s"
 
 
 class FirmwareTarget(Struct, frozen=True):
@@ -44,13 +37,14 @@ class FirmwareUpdate(Struct, frozen=True):
 class DeviceObject(Struct, frozen=True):
     """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all.
 
-    `firmware_reason` says where the device stands to its target, as the overview counts it.
+    `firmware_reason` says where the device stands to its target, as the overview counts it. The
+    type, and with it the product, of a device in none is null until it has said what it is.
     """
 
     id: str
     name: str | None
-    product_id: int
-    platform_id: int
+    product_id: int | None
+    platform_id: int | None
     notes: str | None
     groups: list[str]
     development: bool
@@ -83,12 +77,12 @@ class DeviceObject(Struct, frozen=True):
     status: str
     functions: list[str]
     variables: dict[str, str]
-    owner: None
-    serial_number: None
+    owner: str | None
+    serial_number: str | None
     mac_wifi: None
-    imei: None
-    iccid: None
-    last_iccid: None
+    imei: str | None
+    iccid: str | None
+    last_iccid: str | None
     mobile_secret: None
     last_app: None
     device_protection: dict[str, Any]
@@ -97,17 +91,20 @@ class DeviceObject(Struct, frozen=True):
 
 
 def shown_device(
-    row: DeviceRow, product: ProductRow, names: Mapping[str, str], releases: Releases
+    row: ShownRow, product: ProductRow | None, names: Mapping[str, str], releases: Releases
 ) -> DeviceObject:
-    """`names` are those of the product's groups, by key."""
+    """`names` are those of the product's groups, by key; of no product there are none.
+
+    A device in no product is shown as one of the product that all devices of its type are in.
+    """
     row.groups = tuple(row.groups)  # a list where the database gave it
-    target = target_of(row.facts().cohort(), releases)
-    platform_id = product.platform_id if row.platform_id is None else row.platform_id
+    target = NO_TARGET if product is None else target_of(row.facts().cohort(), releases)
+    platform_id = platform_of(row, product)
     system_version = row.system_version or None
     return DeviceObject(
         id=row.device_id,
         name=row.name or None,
-        product_id=product.product_id,
+        product_id=platform_id if product is None else product.product_id,
         platform_id=platform_id,
         notes=row.notes or None,
         groups=sorted(names[key] for key in row.groups if key in names),
@@ -139,14 +136,14 @@ def shown_device(
         reset_reason=row.reset_reason or None,
         cellular=platform_id in CELLULAR_PLATFORMS,
         status="normal",
-        functions=[],
-        variables={},
-        owner=None,
-        serial_number=None,
+        functions=row.functions or [],
+        variables=row.variables or {},
+        owner=row.owner_email or row.owner,
+        serial_number=row.serial_number or None,
         mac_wifi=None,
-        imei=None,
-        iccid=None,
-        last_iccid=None,
+        imei=row.imei or None,
+        iccid=row.iccid or None,
+        last_iccid=row.iccid or None,
         mobile_secret=None,
         last_app=None,
         device_protection={"status": "disabled"},
@@ -155,9 +152,17 @@ def shown_device(
     )
 
 
+def platform_of(row: DeviceRow, product: ProductRow | None) -> int | None:
+    """What the device said that it is; before that, what its product is for."""
+    if row.platform_id is not None or product is None:
+        return row.platform_id
+    return product.platform_id
+
+
 def release_target(row: DeviceRow, releases: Releases) -> int | None:
     """The version that releases alone ask for: what the device would get if it were unlocked."""
-    assert row.product_id is not None
+    if row.product_id is None:
+        return None
     released = Cohort(product_id=row.product_id, standing=Standing(row.standing), groups=row.groups)
     return target_of(released, releases).version
 

@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from api.call import Call
 from api.database import Snapshot
-from api.device_object import COLUMNS, DEVICE, FROM, DeviceObject, shown_device
+from api.device_object import DeviceObject, shown_device
+from api.device_rows import COLUMNS, FROM, ShownRow
 from api.groups import groups_of
 from api.overview import REASONS, devices_of_reason
 from api.past import AsOfWanted, catalogue_at, device_at, position_of
@@ -15,7 +16,7 @@ from api.problem import DeviceNotFound, FieldInvalid
 from api.products import product_in, product_named
 from api.views import PER_PAGE_DEFAULT, Page, PageNumber, PageRows, like, page_of
 from domain.names import DEVICE_ID_PATTERN, NAME_CHARACTERS_MAX
-from projections.fleet import DeviceRow, ProductRow
+from projections.fleet import ProductRow
 
 GROUPS_CHARACTERS_MAX = 8_192  # of a comma list
 
@@ -35,6 +36,7 @@ ORDERS = {
     " product_id = %(product)s AND development) DESC,"
     " device.running DESC NULLS LAST, device.device_id DESC",
 }
+DEVICE = f"SELECT {COLUMNS} {FROM} WHERE device.product_id = %s AND device.device_id = %s"
 # The page is found first, where it can be by an index alone, and only its rows are read.
 PAGE = f"""
     SELECT {COLUMNS} {FROM} WHERE device.device_id IN (
@@ -45,6 +47,10 @@ PAGE = f"""
 COUNT = "SELECT count(*) FROM fleet.device AS device"
 COUNT_TALLIED = "SELECT coalesce(sum(device.devices), 0)::bigint FROM fleet.tally device"
 IN_PRODUCT = "device.product_id = %(product)s"
+WITH_SERIAL_NUMBER = """
+    device.device_id IN (SELECT device_id FROM described.device
+                         WHERE serial_number <> '' AND serial_number ILIKE %(serial_number)s)
+"""
 COHORTS = """
     SELECT array_agg(cohort_id) FROM fleet.cohort
     WHERE product_id = %s AND (standing <> 'member' OR NOT %s::boolean)
@@ -87,7 +93,7 @@ async def get_device(call: Call, query: AsOfWanted) -> DeviceObject:
         return await device_then(call, product.product_id, device_id, position)
     async with call.snapshot() as snapshot:
         product = await product_in(call, snapshot)
-        row = await snapshot.one(DeviceRow, DEVICE, [product.product_id, device_id])
+        row = await snapshot.one(ShownRow, DEVICE, [product.product_id, device_id])
         if row is None:
             raise DeviceNotFound
         names = await group_names(snapshot, product.product_id)
@@ -116,7 +122,7 @@ async def list_devices(call: Call, query: DevicesWanted) -> Devices:
         limits = {"limit": query.per_page, "offset": (query.page - 1) * query.per_page}
         order = ORDERS[query.sortAttr, query.sortDir]
         page = PAGE.format(condition=search.condition, order=order)
-        rows = await snapshot.all(DeviceRow, page, {**search.params, **limits})
+        rows = await snapshot.all(ShownRow, page, {**search.params, **limits})
     releases = product.facts().releases()
     shown = [shown_device(row, product, names, releases) for row in rows]
     return Devices(shown, [], page_of(query.page, query.per_page, total))
@@ -147,7 +153,8 @@ async def search_for(
         search.others.append("device.name ILIKE %(name)s")
         search.params["name"] = like(query.deviceName)
     if query.serialNumber:
-        search.others.append("false")  # no device has told its serial number
+        search.others.append(WITH_SERIAL_NUMBER)
+        search.params["serial_number"] = like(query.serialNumber)
     if query.online is not None:
         search.tallied.append("device.online = %(online)s")
         search.params["online"] = query.online

@@ -22,7 +22,7 @@ MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Form fields as an object: `a[b]=c` nests, `a[]=c` and `a[0]=c` make arrays.
+    """Form fields as an object: `a[b]=c` nests; `a[]=c`, `a[0]=c` and `a` sent again make arrays.
 
     Raises FieldInvalid for a name that is too deep, or that is two things at once.
     """
@@ -54,10 +54,16 @@ def put(place: Any, key: str, text: str, name: str) -> None:
     if isinstance(place, list):
         if text:
             place.append(text)
-    elif isinstance(place.get(key), list | dict):
-        raise FieldInvalid(field=name, reason="sent both as one value and as several")
-    else:
-        place[key] = text
+        return
+    match place.get(key):
+        case None:
+            place[key] = text
+        case str() as before:
+            place[key] = [before, text]  # sent twice, it is several
+        case list() as before if "[" not in name:
+            before.append(text)
+        case _:
+            raise FieldInvalid(field=name, reason="sent both as one value and as several")
 
 
 def understood(kind: type[T], found: Any, *, lax: bool) -> T:

@@ -1,6 +1,6 @@
 """Firmware of a product: uploaded and checked, listed with where it runs, deleted, served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 from starlette.responses import Response
 
+from api.actors import names_of
 from api.binaries import keep_bytes, one_file, read_application, serve_bytes
 from api.call import Call
 from api.database import Rows, Snapshot
@@ -111,7 +112,8 @@ async def list_firmware(call: Call) -> list[FirmwareObject]:
     async with call.snapshot() as snapshot:
         product = await product_in(call, snapshot)
         found = await snapshot.all(CountedFirmware, ALL, [product.product_id])
-    return [shown_firmware(firmware) for firmware in found]
+        named = await names_of(snapshot, (row.uploaded_by for row in found))
+    return [shown_firmware(firmware, named) for firmware in found]
 
 
 async def get_firmware(call: Call, query: AsOfWanted) -> FirmwareObject:
@@ -239,7 +241,8 @@ async def firmware_in(rows: Rows, product_id: int, version: int) -> CountedFirmw
 
 async def firmware_now(call: Call, product_id: int, version: int) -> FirmwareObject:
     async with call.snapshot() as snapshot:
-        return shown_firmware(await firmware_in(snapshot, product_id, version))
+        row = await firmware_in(snapshot, product_id, version)
+        return shown_firmware(row, await names_of(snapshot, [row.uploaded_by]))
 
 
 async def firmware_then(call: Call, product_id: int, version: int, position: int) -> FirmwareObject:
@@ -252,7 +255,9 @@ async def firmware_then(call: Call, product_id: int, version: int, position: int
         for group in catalogue.groups.values()
         if group.released_version == version and not group.removed
     )
-    return shown_firmware(CountedFirmware(**asdict(row), groups=groups, device_count=None))
+    async with call.cloud.database.reading() as rows:
+        named = await names_of(rows, [row.uploaded_by])
+    return shown_firmware(CountedFirmware(**asdict(row), groups=groups, device_count=None), named)
 
 
 async def firmware_as_written(call: Call, product_id: int, version: int) -> FirmwareObject:
@@ -263,7 +268,7 @@ async def firmware_as_written(call: Call, product_id: int, version: int) -> Firm
     return await firmware_now(call, product_id, version)
 
 
-def shown_firmware(row: CountedFirmware) -> FirmwareObject:
+def shown_firmware(row: CountedFirmware, named: Mapping[str, str]) -> FirmwareObject:
     # Upstream every record has an id of 24 hex digits; ours is made of what makes it the one it is.
     record = sha256(f"{row.product_id} {row.version} {row.sha256}".encode()).hexdigest()[:24]
     return FirmwareObject(
@@ -284,7 +289,7 @@ def shown_firmware(row: CountedFirmware) -> FirmwareObject:
         released_at=stamp_or_none(row.released_at),
         uploaded_on=stamp(row.uploaded_at),
         uploaded_at=stamp(row.uploaded_at),
-        uploaded_by={"username": row.uploaded_by},
+        uploaded_by={"username": named.get(row.uploaded_by, row.uploaded_by)},
         updated_at=stamp(row.updated_at),
         device_count=row.device_count,
     )

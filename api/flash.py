@@ -1,21 +1,26 @@
 """Sending a binary straight to a development device, past every release."""
 
 from hashlib import sha256
+from pathlib import PurePath
 
 from api.binaries import keep_bytes, one_file, read_application
 from api.call import Call
-from api.problem import DeviceNotFound
+from api.problem import DeviceNotFound, SourcesSent
 from api.routing import Files
 from domain.binary_checks import PlatformWrong
-from domain.device import FlashBinary
+from domain.device_commands import FlashBinary
 from domain.names import PLATFORMS
 from projections.fleet import ProductRow
 
+# What clients send where they want it compiled first.
+SOURCES = {".ino", ".pde", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".properties"}
 ONLINE = "SELECT online FROM fleet.device WHERE product_id = %s AND device_id = %s"
 
 
 async def flash(call: Call, product: ProductRow, device_id: str, files: Files) -> str:
     """Offer the binary to the device, which must be online and marked for development; says so."""
+    if any(PurePath(file.name).suffix.lower() in SOURCES for file in files):
+        raise SourcesSent(field="file")
     upload = await call.in_thread(read_application, one_file(files).rewind().read())
     content = upload.application
     if upload.binary.platform_id != product.platform_id:

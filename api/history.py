@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from api.actors import names_of
 from api.call import Call
 from api.database import Snapshot
 from api.devices import device_id_in
@@ -40,12 +42,15 @@ OF_STREAMS = (
     ORDER BY e.notification_id {order} LIMIT %(limit)s
     """
 )
-# What happened to the device in another product is for that one's team to see.
+# What happened to the device in another product is for that one's team to see; what happened to it
+# in none, what its owner called it then, and where it was, is for no team at all.
 IN_PRODUCT = """
     (convert_from(e.state, 'UTF8')::json -> 'event' ->> 'product_id')::integer
 """
 OF_DEVICE = OF_STREAMS.replace(
-    "{where}", f"coalesce({IN_PRODUCT}, %(product)s) = %(product)s AND {{where}}"
+    "{where}",
+    """EXISTS (SELECT FROM history.entry h WHERE h."position" = e.notification_id
+               AND h.product_id = %(product)s) AND {where}""",
 )
 EVER_IN = f"""
     SELECT EXISTS (SELECT FROM log.fleet_events e
@@ -81,7 +86,8 @@ class HistoryWanted(Struct, frozen=True, rename={"from_": "from"}):
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """One event in its place. `cause` is the position of the event that led to it."""
+    """One event in its place. `by` is what people call the actor now, where that is a person or an
+    API user; `cause` is the position of the event that led to it."""
 
     position: int
     recorded_at: str
@@ -91,6 +97,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     format: int
     event: Any
     actor: str = ""
+    by: str = ""
     origin: str = ""
     request: str = ""
     cause: int | None = None
@@ -143,6 +150,7 @@ async def history_of_device(call: Call, query: HistoryWanted) -> History:
             "streams": [f"device-{device_id}", f"session-{device_id}"],
             "product": product.product_id,
         }
+        call.position = snapshot.history_position
         if not await snapshot.value(EVER_IN, params):
             raise DeviceNotFound
         return await page(snapshot, OF_DEVICE, COLUMNS_OF_STREAMS, params, query)
@@ -189,6 +197,8 @@ async def page(
         StoredEntry, statement, {**params, **values, "limit": query.per_page + 1}
     )
     shown = [shown_entry(entry) for entry in found[: query.per_page]]
+    named = await names_of(snapshot, (entry.actor for entry in shown))
+    shown = [replace(entry, by=named.get(entry.actor, "")) for entry in shown]
     more = len(found) > query.per_page
     return History(shown, str(shown[-1].position) if more else None)
 

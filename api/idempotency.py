@@ -7,6 +7,9 @@ from hashlib import sha256
 
 import msgspec
 import psycopg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
@@ -26,6 +29,8 @@ PRUNED_AT_ONCE_MAX = 10_000
 RECONNECT_S = 0.5
 HOLDER_LOCKS = 1_919_247_987  # the class of the advisory locks that holders are known by
 KEPT_HEADERS = ("content-type", "location", "x-rollcall-position")
+NONCE_BYTES = 12
+REPLY_KEY_BYTES = 32
 
 CLAIM = f"""
     INSERT INTO api.idempotent_call AS call (caller, key, fingerprint, command, holder)
@@ -74,7 +79,29 @@ class Claim(Struct, frozen=True):
     caller: bytes
     key: str
     command: str
+    lock: "ReplyLock"
     resumed: bool = False
+    broke_off: bool = False  # nobody knows how the try before this one ended
+
+
+class ReplyLock:
+    """Locks the reply that is kept, under the caller's token, which we do not keep.
+
+    Replies name people. Nobody reads them here but who sends the same call again, whoever was
+    erased meanwhile and whoever has the database.
+    """
+
+    def __init__(self, token: str, key: str) -> None:
+        purpose = b"rollcall: reply to " + key.encode()
+        derived = HKDF(SHA256(), REPLY_KEY_BYTES, salt=None, info=purpose)
+        self._cipher = AESGCM(derived.derive(token.encode("utf-8", "surrogateescape")))
+
+    def lock(self, body: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, body, None)
+
+    def unlock(self, locked: bytes) -> bytes:
+        return self._cipher.decrypt(locked[:NONCE_BYTES], locked[NONCE_BYTES:], None)
 
 
 class Calls:
@@ -104,8 +131,11 @@ class Calls:
                 log.warning("calls under way are not shown to other processes: %s", error)
                 await asyncio.sleep(RECONNECT_S)
 
-    async def claim(self, caller: bytes, key: str, fingerprint: bytes) -> Claim | Response:
-        """The right to carry the call out, or the reply that it had before.
+    async def claim(
+        self, token: str, caller: bytes, key: str, fingerprint: bytes
+    ) -> Claim | Response:
+        """The right to carry the call out, or the reply that it had before. `caller` is the
+        token's hash.
 
         Raises KeyReused if the key was another call's, CallUnderWay if somebody is at it.
         """
@@ -115,7 +145,7 @@ class Calls:
         try:
             await self._holds.wait()
             async with self._database.writing() as rows:
-                found = await self._claim(rows, caller, key, fingerprint)
+                found = await self._claim(rows, ReplyLock(token, key), caller, key, fingerprint)
         except BaseException:
             self._under_way.discard((caller, key))
             raise
@@ -124,7 +154,7 @@ class Calls:
         return found
 
     async def _claim(
-        self, rows: Rows, caller: bytes, key: str, fingerprint: bytes
+        self, rows: Rows, lock: ReplyLock, caller: bytes, key: str, fingerprint: bytes
     ) -> Claim | Response:
         wanted = {
             "caller": caller,
@@ -135,7 +165,7 @@ class Calls:
         }
         command = await rows.value(CLAIM, wanted)
         if command is not None:
-            return Claim(caller, key, command)
+            return Claim(caller, key, command, lock)
         found = await rows.one(Found, FIND, wanted)
         if found is None:
             raise CallUnderWay  # pruned this moment
@@ -143,7 +173,7 @@ class Calls:
             raise KeyReused(field=HEADER)
         if found.status is not None:
             headers = {**(found.headers or {}), REPLAYED_HEADER: "true"}
-            return Response(found.body or b"", found.status, headers)
+            return Response(lock.unlock(found.body or b""), found.status, headers)
         # Our own are not under way: that was looked at before.
         if found.holder not in (None, self._holder) and not await rows.value(
             IS_DEAD, [HOLDER_LOCKS, found.holder]
@@ -151,7 +181,8 @@ class Calls:
             raise CallUnderWay
         if not await rows.do(TAKE_OVER, {**wanted, "before": found.holder}):
             raise CallUnderWay
-        return Claim(caller, key, found.command, resumed=True)
+        broke_off = found.holder is not None
+        return Claim(caller, key, found.command, lock, resumed=True, broke_off=broke_off)
 
     async def conclude(self, claim: Claim, answer: Response) -> None:
         """Keeps the reply for whoever sends the call again; our own failures may be tried again."""
@@ -163,7 +194,7 @@ class Calls:
                 headers = {
                     name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers
                 }
-                status, body = answer.status_code, bytes(answer.body)
+                status, body = answer.status_code, claim.lock.lock(bytes(answer.body))
                 await rows.do(KEEP, [status, Jsonb(headers), body, claim.caller, claim.key])
         finally:
             self._under_way.discard((claim.caller, claim.key))

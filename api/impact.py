@@ -35,7 +35,7 @@ from domain.targeting import Cohort, Releases, Target, target_of
 from projections.fleet import GroupRow, ProductRow
 
 LISTED_MAX = 1_000
-GROUPS_CHARACTERS_MAX = 128 * 1024
+GROUPS_CHARACTERS_MAX = 60 * 1024  # a whole address has room for 64 KiB
 POSITION_MAX = 2**62
 PREVIEW_EVENTS_MAX = 2_000_000  # a preview older than this many events is too old to look back to
 

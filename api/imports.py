@@ -1,7 +1,7 @@
 """Importing devices into a product: a million lines, each decided by the device's own rules."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -16,18 +16,18 @@ from starlette.responses import Response
 from api.binaries import one_file
 from api.call import Call
 from api.import_lines import Line, device_id_of, in_chunks, lines_of_file, lines_of_list
+from api.import_owners import Owners, member_named
 from api.import_reply import ImportReply
 from api.problem import FieldInvalid, Stopping
 from api.products import product_named
 from api.routing import Files
 from api.streams import append, load_many, to_record
-from domain.device import (
-    DEVICE,
-    DeviceInAnotherProduct,
-    ImportDevice,
-)
+from domain.device import DEVICE, Device, DeviceInAnotherProduct, DeviceOfOutsider
+from domain.device_commands import ImportDevice
+from domain.device_events import DeviceEvent
 from domain.log.fleet import ATTEMPTS_MAX, Contended, Loaded
-from domain.names import NAME_CHARACTERS_MAX
+from domain.names import EMAIL_CHARACTERS_MAX
+from domain.ownership import ClaimDevice
 from domain.product import ProductRetired, ProductUnknown
 from domain.recorded import Recorded
 from projections.fleet import ProductRow
@@ -53,16 +53,24 @@ class Ids(Struct, frozen=True):
 
     id: str | None = None
     ids: Annotated[list[str], Meta(max_length=IDS_MAX)] = []
-    claim_user: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)] = ""
+    claim_user: Annotated[str, Meta(max_length=EMAIL_CHARACTERS_MAX)] = ""
     import_sims: bool = False
 
 
+class Wanted(Struct, frozen=True):
+    """`claim_user` may stand here too, beside a file: the member of the team, by e-mail, whose the
+    devices are to be that are nobody's."""
+
+    claim_user: Annotated[str, Meta(max_length=EMAIL_CHARACTERS_MAX)] = ""
+
+
 class Verdict(Struct, frozen=True, gc=False):
-    """What becomes of a line: taken in, there already, or invalid for a reason."""
+    """What becomes of a line: taken in, there already, an outsider's, or invalid for a reason."""
 
     device_id: str = ""
     updated: bool = False
     reason: str = ""
+    nonmember: bool = False
 
 
 class Decided(NamedTuple):
@@ -89,16 +97,19 @@ class Imported(Struct, frozen=True):
     position: int | None
 
 
-async def import_devices(call: Call, body: Ids, files: Files) -> Annotated[Response, Imported]:
+async def import_devices(
+    call: Call, query: Wanted, body: Ids, files: Files
+) -> Annotated[Response, Imported]:
     """Take devices into the product; also approves those that are quarantined or denied there."""
     product = await product_named(call)
+    claim_for = await member_named(call, product, body.claim_user or query.claim_user)
     if files:
         lines = lines_of_file(one_file(files).rewind())
     else:
         lines = lines_of_list([body.id, *body.ids] if body.id is not None else body.ids)
         if not body.ids and body.id is None:
             raise FieldInvalid(field="id", reason="is missing: send id, ids, or a file")
-    work = Import(call, product)
+    work = Import(call, product, claim_for)
     reply = await to_thread.run_sync(work.take, lines, limiter=call.cloud.long_writers)
     if work.position is not None:
         call.wrote(work.position)
@@ -109,11 +120,14 @@ async def import_devices(call: Call, body: Ids, files: Files) -> Annotated[Respo
 class Import:
     """One import at work, in a thread of its own."""
 
-    def __init__(self, call: Call, product: ProductRow) -> None:
+    def __init__(self, call: Call, product: ProductRow, claim_for: str = "") -> None:
+        """`claim_for` is the user whose the devices are to be that are nobody's, if anybody's."""
         self.position: int | None = None
         self._fleet = call.cloud.fleet
         self._stopping = call.cloud.stopping
         self._product = product
+        self._claim_for = claim_for
+        self._owners = Owners(self._fleet, product)
         # Without a key nobody can take the import up again: a million events need not name it.
         self._command = call.command if call.keyed else ""
         self._provenance = replace(call.provenance, command=self._command)
@@ -156,6 +170,7 @@ class Import:
         wanted = sorted({device_id for device_id in ids if device_id is not None})
         loaded = load_many(self._fleet, [f"device-{device_id}" for device_id in wanted])
         elsewhere = self._of_other_platforms(wanted)
+        self._owners.learn(one.state.ownership.owner for one in loaded.values())
         verdicts: dict[str, Verdict] = {}
         recorded: list[Recorded] = []
         for device_id in wanted:
@@ -169,15 +184,28 @@ class Import:
         return Decided(in_turn(ids, verdicts), recorded)
 
     def _decide_one(self, device_id: str, before: Loaded, recorded: list[Recorded]) -> Verdict:
-        wanted = ImportDevice(device_id=device_id, product_id=self._product.product_id)
+        owner = before.state.ownership.owner
+        wanted = ImportDevice(
+            device_id=device_id,
+            product_id=self._product.product_id,
+            owner_outside=owner if self._owners.outside(owner) else "",
+        )
         try:
-            events = DEVICE.decide(before.state, wanted)
+            entered = DEVICE.decide(before.state, wanted)
         except DeviceInAnotherProduct as refused:
             return Verdict(device_id, reason=str(refused))
+        except DeviceOfOutsider:
+            return Verdict(device_id, nonmember=True)
+        claimed = [] if owner or not self._claim_for else self._claim(device_id, before.state)
+        events = [*entered, *claimed]
         recorded.extend(to_record(before, events, self._provenance))
-        if events or self._was_before(device_id, before):
+        if entered or self._was_before(device_id, before):
             return Verdict(device_id, updated=True)
         return Verdict(device_id)
+
+    def _claim(self, device_id: str, device: Device) -> Sequence[DeviceEvent]:
+        claim = ClaimDevice(device_id=device_id, user_id=self._claim_for, reachable=True)
+        return DEVICE.decide(device, claim)
 
     def _was_before(self, device_id: str, before: Loaded) -> bool:
         """Whether an earlier try of this import took the device in, and nobody was told yet."""
@@ -206,6 +234,8 @@ class Import:
     def _put(self, line: Line, verdict: Verdict) -> None:
         if verdict.reason:
             self._reply.put_invalid(line.number, verdict.device_id or line.text, verdict.reason)
+        elif verdict.nonmember:
+            self._reply.nonmember.put(verdict.device_id)
         elif verdict.updated:
             self._reply.updated.put(verdict.device_id)
             if self._updated_now is not None:

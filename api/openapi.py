@@ -18,6 +18,7 @@ from api.problem import Trouble
 from api.routing import (
     AT_LEAST_HEADER,
     BEHIND_HEADER,
+    POSITION_DIGITS_MAX,
     POSITION_HEADER,
     REQUEST_HEADER,
     Files,
@@ -33,6 +34,7 @@ are JSON, urlencoded or multipart; unknown fields are ignored. Every error is a 
 MEANINGS = {
     200: "Done.",
     201: "Created.",
+    202: "Taken on; what comes of it shows later.",
     204: "Done; there is nothing to say.",
     206: "The range that was asked for.",
     304: "What the client has is what there is.",
@@ -40,23 +42,41 @@ MEANINGS = {
     401: "The token is not known. Nothing else is ever answered so.",
     403: "There is no such product, or the token lacks the scope.",
     404: "There is no such device, group, firmware or handshake in the product.",
-    408: "The body did not arrive in time.",
+    408: "The body did not arrive in time, or the device is offline or did not answer.",
     409: "The state of things stands in the way, or history moved on, or the call is under way.",
     413: "The body is too large.",
     415: "The body is of a type that is not taken here.",
     416: "The range lies outside.",
     422: "The Idempotency-Key was used for another call.",
+    429: "Too many of these from one address, or user. Retry-After says when there are more.",
+    502: "The device answered that it could not, or what makes no sense.",
     500: "A fault of ours; it names the request.",
     503: "Too busy just now, or out of reach of the database. Try again.",
 }
-ALWAYS = (400, 401, 403, 500, 503)
+ALWAYS = (400, 401, 403, 429, 500, 503)
 WITH_BODY = (408, 409, 413, 415, 422)
+# Where a device may be named by its name.
+BY_NAME_TOO = ("/v1/devices/{device}", "/v1/diagnostics/{device}")
 PARTS = {
     "product": {"type": "string", "description": "The product's id or slug."},
-    "device": {"type": "string", "description": "24 hexadecimal digits, in any case."},
+    "device": {
+        "type": "string",
+        "description": "24 hexadecimal digits, in any case; where no product is named, also the"
+        " name of a device of one's own.",
+    },
     "group": {"type": "string", "description": "The group's name."},
     "version": {"type": "integer", "description": "The firmware's version."},
+    "name": {"type": "string", "description": "A function or variable, as the device names it."},
+    "serial_number": {"type": "string", "description": "As the device says it."},
+    "transfer": {"type": "string", "description": "The transfer's id."},
+    "org": {"type": "string", "description": "The organization's id or slug."},
+    "team": {"type": "string", "description": "A product's number, or an organization's id."},
+    "username": {"type": "string", "description": "An e-mail, or the username of an API user."},
 }
+
+
+# Nobody can send less, or what stands for another address.
+SEGMENT = {"minLength": 1, "pattern": r"^(?!\.{1,2}$)[^/]+$"}
 
 
 async def openapi(call: Call) -> Response:
@@ -140,7 +160,7 @@ def operation_of(route: Route, schemas: Schemas, names: set[str]) -> dict[str, A
         "operationId": name,
         "summary": text.partition("\n")[0],
         "tags": [route.scope.partition(":")[0].partition(".")[0]],
-        "security": [{"token": [route.scope]}],
+        "security": [] if route.anonymous else [{"token": [route.scope]}],
         "parameters": parameters_of(route, schemas),
         "responses": {str(status): answer for status, answer in answers_of(route, schemas)},
     }
@@ -152,7 +172,7 @@ def operation_of(route: Route, schemas: Schemas, names: set[str]) -> dict[str, A
 def parameters_of(route: Route, schemas: Schemas) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     for part in re.findall(r"{(\w+)}", route.path):
-        schema = dict(PARTS[part])
+        schema = {**SEGMENT, **PARTS.get(part, {"type": "string", "description": f"The {part}."})}
         about = schema.pop("description")
         parameters.append(
             {"name": part, "in": "path", "required": True, "description": about, "schema": schema}
@@ -164,16 +184,17 @@ def parameters_of(route: Route, schemas: Schemas) -> list[dict[str, Any]]:
             parameter = {"name": name, "in": "query", "schema": schema}
             parameters.append({**parameter, "required": name in required})
     if route.takes_body:
-        about = f"Makes the call happen once; its reply is kept for {KEPT_HOURS} hours."
-        parameters.append(header(HEADER, about, KEY_CHARACTERS_MAX))
+        if route.keyed:
+            about = f"Makes the call happen once; its reply is kept for {KEPT_HOURS} hours."
+            parameters.append(header(HEADER, about, KEY_CHARACTERS_MAX, "^[ -~]+$"))
     else:
         about = "The position of the log that the reply must reflect; waited for, bounded."
-        parameters.append(header(AT_LEAST_HEADER, about, 18))
+        parameters.append(header(AT_LEAST_HEADER, about, POSITION_DIGITS_MAX, "^[0-9]+$"))
     return parameters
 
 
-def header(name: str, about: str, characters_max: int) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": characters_max}
+def header(name: str, about: str, characters_max: int, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": characters_max, "pattern": pattern}
     return {"name": name, "in": "header", "description": about, "schema": schema}
 
 
@@ -207,6 +228,8 @@ def answers_of(route: Route, schemas: Schemas) -> list[tuple[int, dict[str, Any]
     statuses = {*ALWAYS, *route.also, *(WITH_BODY if route.takes_body else ())}
     if re.search(r"{(device|group|version)}", route.path):
         statuses.add(404)
+    if route.path.startswith(BY_NAME_TOO):
+        statuses.add(409)  # several devices of that name
     answers = [(route.status, success)]
     for status in sorted(statuses):
         if status < 400:

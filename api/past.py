@@ -2,13 +2,17 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
 from api.call import Call
+from api.device_rows import ShownRow, shown_row
 from api.problem import FieldInvalid
-from domain.log.history import device_history, product_history
-from projections.fleet import DeviceRow, catalogue_as_of, device_as_of
+from domain.deciders import DECIDERS, category
+from domain.description import DeviceDescribed
+from domain.log.history import device_history, product_history, streams_history
+from projections.fleet import catalogue_as_of, device_as_of
 from projections.fleet.catalogue import Catalogue
 
 POSITION_DIGITS_MAX = 18
@@ -57,7 +61,22 @@ async def catalogue_at(call: Call, product_id: int, position: int) -> Catalogue:
     return catalogue_as_of(history)
 
 
-async def device_at(call: Call, device_id: str, position: int) -> DeviceRow | None:
+async def device_at(call: Call, device_id: str, position: int) -> ShownRow | None:
     """The device as of a position, None if nothing was known of it."""
     history = await call.in_thread(device_history, call.cloud.fleet, device_id, position)
-    return device_as_of(history)
+    row = device_as_of(history)
+    if row is None:
+        return None
+    said = (one.event.has for one in reversed(history) if isinstance(one.event, DeviceDescribed))
+    async with call.cloud.database.reading() as rows:
+        return await shown_row(row, next(said, None), rows)
+
+
+async def states_at(call: Call, streams: list[str], position: int) -> list[Any]:
+    """The state of each stream as of a position."""
+    history = await call.in_thread(streams_history, call.cloud.fleet, streams, position)
+    found = {stream: DECIDERS[category(stream)].initial for stream in streams}
+    for recorded in history:
+        evolve = DECIDERS[category(recorded.stream)].evolve
+        found[recorded.stream] = evolve(found[recorded.stream], recorded.event)
+    return list(found.values())

@@ -1,33 +1,9 @@
-"""Every way in which a call can fail, and what its caller is told. Mapped here and nowhere else."""
+"""Every way in which a call can fail, each a sentence that its caller is told."""
 
-import logging
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import msgspec
-import psycopg
 from msgspec import Struct
-from psycopg_pool import PoolTimeout
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-
-from api.streams import OneRefused
-from domain.binary_records import BinaryRefused
-from domain.device import (
-    DeviceInAnotherProduct,
-    DeviceNotApproved,
-    DeviceOffline,
-)
-from domain.firmware import DevicesAreLocked, FirmwareWasReleased
-from domain.group import GroupNameTaken
-from domain.log.fleet import Contended, HistoryMovedOn
-from domain.log.history import HistoryTooLong
-from domain.model import Refused, Unknown
-from domain.product import ProductHasDevices, ProductIdTaken, ProductUnknown
-
-log = logging.getLogger("rollcall.api")
 
 RETRY_AFTER_S = 1
 
@@ -35,7 +11,9 @@ RETRY_AFTER_S = 1
 class Trouble(Struct, frozen=True, omit_defaults=True):
     """The body of every error. Clients show `error_description`; programs look at `error`.
 
-    `field` names the input at fault, `details` the values that the sentence speaks of.
+    `field` names the input at fault, `details` the values that the sentence speaks of. `mfa_token`
+    comes with `mfa_required`: send it back with a one-time password. `errors` is the sentence again
+    where a claim is refused: clients look for it there.
     """
 
     ok: bool
@@ -45,14 +23,18 @@ class Trouble(Struct, frozen=True, omit_defaults=True):
     details: dict[str, Any] = {}
     info: str = ""
     request_id: str = ""
+    mfa_token: str = ""
+    errors: list[str] = []
 
 
 class Problem(Exception):
-    """The call cannot be answered."""
+    """The call cannot be answered. Without an `error` of its own, its sentence is that too."""
 
     status: ClassVar[int] = 400
     error: ClassVar[str] = "invalid_request"
     headers: ClassVar[Mapping[str, str]] = {}
+    info: ClassVar[str] = ""
+    refuses_claim: ClassVar[bool] = False
 
     def __init__(self, *, field: str = "", **values: object) -> None:
         super().__init__(values)
@@ -87,6 +69,56 @@ class TokenInvalid(Problem):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
+class TokenExpired(TokenInvalid):
+    """The access token provided has expired."""
+
+
+class NotForApiUsers(Problem):
+    """API users are not allowed to call this endpoint"""
+
+    error = "unauthorized"
+
+
+class CredentialsWrong(Problem):
+    """User credentials are invalid"""
+
+    error = "invalid_grant"
+
+
+class OtpWrong(Problem):
+    """This one-time password is wrong, or was used before."""
+
+    error = "invalid_grant"
+
+
+class OtpNeeded(Problem):
+    """A one-time password is needed, too: send it as otp."""
+
+    status = 403
+    error = "mfa_required"
+
+    def __init__(self) -> None:
+        super().__init__(field="otp")
+
+
+class PasswordWrong(Problem):
+    """The current password is wrong."""
+
+    error = "invalid_password"
+
+
+class GrantRefused(Problem):
+    """OAuth 2.0 does not give what was asked for; it has its own codes to say why."""
+
+    def __init__(self, *, error: str, sentence: str) -> None:
+        super().__init__()
+        self.error = error  # type: ignore[misc]
+        self._sentence = sentence
+
+    def __str__(self) -> str:
+        return self._sentence
+
+
 class ScopeMissing(Problem):
     """Permission denied: this needs the scope {scope}."""
 
@@ -99,6 +131,43 @@ class PermissionDenied(Problem):
 
     status = 403
     error = "permission_denied"
+    info = "I didn't recognize that name or ID."
+
+
+class DeviceUnrecognized(Problem):
+    """Permission Denied: I didn't recognize that device name or ID."""
+
+    status = 403
+    error = "Permission Denied"
+    info = "I didn't recognize that device name or ID."
+
+
+class DeviceNameAmbiguous(Problem):
+    """Several of your devices have this name: say which one by its id."""
+
+    status = 409
+    error = "device_name_ambiguous"
+
+
+class NobodyToOwnIt(Problem):
+    """A device is claimed for a person: log in as one."""
+
+    error = "nobody_to_own_it"
+
+
+class DeviceInNoProduct(Problem):
+    """The device is in no product: {why}."""
+
+    status = 409
+    error = "device_in_no_product"
+
+
+class DeviceUnheardOf(Problem):
+    """device not found"""
+
+    status = 404
+    error = "device not found"
+    refuses_claim = True
 
 
 class NotFound(Problem):
@@ -138,6 +207,20 @@ class PreviewOutdated(Problem):
     error = "history_moved_on"
 
 
+class StillOwner(Problem):
+    """Products or organizations belong to this account. Transfer or remove them first."""
+
+    status = 409
+    error = "still_owner"
+
+
+class LastAdministrator(Problem):
+    """There would be no administrator left."""
+
+    status = 409
+    error = "last_administrator"
+
+
 class BodyTooLarge(Problem):
     """The body is larger than {limit_bytes} bytes."""
 
@@ -170,102 +253,51 @@ class KeyReused(Problem):
     error = "idempotency_key_reused"
 
 
-class Stopping(Problem):
-    """The server is being stopped. Send it again: what is done stays done."""
+class TooManyRequests(Problem):
+    """Too many requests. Try again in {retry_s} seconds."""
+
+    status = 429
+    error = "rate_limited"
+
+    def __init__(self, *, retry_s: int) -> None:
+        super().__init__(retry_s=retry_s)
+        self.headers = {"Retry-After": str(retry_s)}  # type: ignore[misc]
+
+
+class TooManyBadLogIns(TooManyRequests):
+    """Too many failed log-ins. Try again in {retry_s} seconds."""
+
+
+class NotSupported(Problem):
+    """Rollcall does not have this, and says why: a sentence of its own each time."""
+
+    # Not a 404, which clients take for a thing that is missing and tell in words of their own.
+    status = 501
+    error = "not_supported"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Busy(Problem):
+    """Too many people are logging in just now. Try again."""
 
     status = 503
     error = "unavailable"
 
 
-# A rule that said no is a bad request, as the Particle API has it, unless it is named here.
-REFUSED_STATUS: dict[type[Refused], int] = {
-    Unknown: 404,
-    ProductUnknown: 403,
-    ProductIdTaken: 409,
-    ProductHasDevices: 409,
-    GroupNameTaken: 409,
-    DeviceInAnotherProduct: 409,
-    DeviceNotApproved: 409,
-    DeviceOffline: 409,
-    DevicesAreLocked: 409,
-    FirmwareWasReleased: 409,
-}
+class SourcesSent(Problem):
+    """Rollcall has no compiler. Compile where the sources are, and send the binary."""
+
+    error = NotSupported.error
 
 
-def status_of(refused: type[Refused]) -> int:
-    """The HTTP status of a refusal: its own, or that of the class it derives from."""
-    for kind in refused.__mro__:
-        if kind in REFUSED_STATUS:
-            return REFUSED_STATUS[kind]
-    return 400
+class Stopping(Problem):
+    """The server is being stopped. Send it again: what is done stays done."""
 
-
-def error_of(refused: type[Refused]) -> str:
-    """The code of a refusal: its name, in the spelling of the API."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", refused.__name__).lower()
-
-
-def answer_to(error: BaseException, request_id: str) -> Response:
-    """The reply to a call that failed. What nobody foresaw is logged, once, with its traceback."""
-    match error:
-        case Problem():
-            return reply(error.status, error.error, str(error), error.field, error.values, error)
-        case ProductUnknown():
-            return answer_to(PermissionDenied(), request_id)
-        case Refused():
-            kind = type(error)
-            field = "file" if isinstance(error, BinaryRefused) and not kind.field else kind.field
-            return reply(status_of(kind), error_of(kind), str(error), field, error.values)
-        case OneRefused():
-            kind, device_id = type(error.refused), getattr(error.command, "device_id", "")
-            values = {"device_id": device_id, **error.refused.values}
-            sentence = f"Device {device_id}: {error.refused}"
-            return reply(status_of(kind), error_of(kind), sentence, "devices", values)
-        case HistoryMovedOn():
-            sentence = " ".join((HistoryMovedOn.__doc__ or "").split())
-            return reply(409, "history_moved_on", sentence, values={"position": error.position})
-        case HistoryTooLong():
-            return reply(400, "history_too_long", str(HistoryTooLong.__doc__))
-        case Contended() | psycopg.OperationalError() | PoolTimeout():
-            if not isinstance(error, Contended):
-                log.warning("request %s: the database is not available: %s", request_id, error)
-            sentence = "Too busy, or out of reach of the database, just now. Try again."
-            return reply(503, "unavailable", sentence)
-        case HTTPException():
-            return reply(error.status_code, *HTTP_ERRORS.get(error.status_code, ("error", "")))
-    log.error("request %s failed", request_id, exc_info=error)
-    sentence = f"Something is wrong on our side. Name request {request_id} when asking about it."
-    return reply(500, "internal_error", sentence, request_id=request_id)
-
-
-HTTP_ERRORS = {
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method."),
-}
-
-
-def reply(
-    status: int,
-    error: str,
-    sentence: str,
-    field: str = "",
-    values: Mapping[str, object] | None = None,
-    problem: Problem | None = None,
-    request_id: str = "",
-) -> Response:
-    info = "I didn't recognize that name or ID." if error == "permission_denied" else ""
-    body = Trouble(False, error, sentence, field, dict(values or {}), info, request_id)
-    headers = dict(problem.headers) if problem else {}
-    if status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(
-        msgspec.json.encode(body, enc_hook=str), status, headers, media_type="application/json"
-    )
-
-
-async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """For what goes wrong before a route is found."""
-    answer = answer_to(error, request.headers.get("x-request-id", ""))
-    if isinstance(error, HTTPException) and error.headers:
-        answer.headers.update(error.headers)
-    return answer
+    status = 503
+    error = "unavailable"

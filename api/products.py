@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
+from api.auth import Caller
 from api.call import Call
 from api.database import Rows, Snapshot
 from api.past import AsOfWanted, catalogue_at, position_of
 from api.problem import NothingToChange, PermissionDenied
-from api.views import Page, PageNumber, page_of, stamp
+from api.product_object import OWNERS, CountedProduct, ProductObject, shown_product
+from api.views import Page, PageNumber, page_of
 from domain.device_events import (
     DeviceImported,
     DeviceJoined,
@@ -29,12 +31,13 @@ from domain.product import (
     RenameProduct,
     RetireProduct,
 )
+from domain.roles import ORGANIZATION_PREFIX
+from domain.team_events import PRODUCT_ID_DIGITS_MAX
 from projections.fleet import ProductRow
 
 PRODUCTS_PER_PAGE_MAX = 1_000
 ID_ATTEMPTS_MAX = 100
 SLUG_NAME_CHARACTERS_MAX = 64
-PRODUCT_CHARACTERS_MAX = 200  # of an id or a slug in a path
 
 COLUMNS = """
     SELECT p.product_id, p.platform_id, p.name, p.slug, p.description, p.owner, p.auto_approves,
@@ -46,17 +49,19 @@ WITH_COUNTS = f"""{COLUMNS},
            WHERE g.product_id = p.product_id AND NOT g.removed ORDER BY g.name) AS groups,
     (SELECT coalesce(sum(t.devices), 0)::bigint
      FROM fleet.tally t JOIN fleet.cohort c USING (cohort_id)
-     WHERE t.product_id = p.product_id AND c.standing = 'member') AS device_count
+     WHERE t.product_id = p.product_id AND c.standing = 'member') AS device_count,
+    {OWNERS}
     FROM fleet.product p WHERE NOT p.retired
 """
 BY_ID = COLUMNS + " FROM fleet.product p WHERE NOT p.retired AND p.product_id = %s"
-BY_SLUG = COLUMNS + " FROM fleet.product p WHERE NOT p.retired AND p.slug = %s"
-RETIRED = COLUMNS + (
-    " FROM fleet.product p WHERE p.retired AND (p.product_id::text = %s OR p.slug = %s)"
-)
+RETIRED = "SELECT retired FROM fleet.product WHERE product_id = %s"
 ONE = WITH_COUNTS + " AND p.product_id = %s"
-PAGE = WITH_COUNTS + " ORDER BY p.product_id LIMIT %s OFFSET %s"
-COUNT = "SELECT count(*) FROM fleet.product WHERE NOT retired"
+SEEN = """
+    AND (%(everything)s OR p.product_id = ANY(%(product_ids)s) OR p.owner = ANY(%(owners)s))
+"""
+PAGE = WITH_COUNTS + SEEN + " ORDER BY p.product_id LIMIT %(rows)s OFFSET %(before)s"
+COUNT = "SELECT count(*) FROM fleet.product p WHERE NOT p.retired" + SEEN
+CALLED = f"SELECT {OWNERS} FROM (SELECT %s::text AS owner) p"
 HIGHEST = "SELECT coalesce(max(product_id), 0) FROM fleet.product"
 CREATED_BY_COMMAND = """
     SELECT (convert_from(state, 'UTF8')::json -> 'event' ->> 'product_id')::integer
@@ -67,36 +72,9 @@ CREATED_BY_COMMAND = """
 TAKEN = "SELECT product_id FROM fleet.product WHERE product_id >= %s ORDER BY product_id"
 
 
-class CountedProduct(ProductRow, kw_only=True):
-    """A row with the names of its groups, and the number of its members where it is known."""
-
-    groups: list[str]
-    device_count: int | None
-
-
-class ProductObject(Struct, frozen=True):
-    """The Particle API's product, and when it was created and last changed."""
-
-    id: int
-    platform_id: int
-    name: str
-    slug: str
-    description: str
-    user: str | None
-    groups: list[str]
-    settings: dict[str, Any]
-    device_protection: str
-    requires_activation_codes: bool
-    subscription_id: None
-    organization: None
-    product_id: int
-    config_id: str
-    type: str
-    hardware_version: None
-    default_firmware_version: int | None
-    device_count: int | None
-    created_at: str
-    updated_at: str
+class Called(Struct, frozen=True):
+    user: str | None = None
+    org: str | None = None
 
 
 class OneProduct(Struct, frozen=True):
@@ -106,6 +84,14 @@ class OneProduct(Struct, frozen=True):
 class Products(Struct, frozen=True):
     products: list[ProductObject]
     meta: Page
+
+
+class Seen(Struct, frozen=True):
+    """Which products somebody sees: everything, or those, and those of the owners."""
+
+    everything: bool = False
+    product_ids: list[int] = []
+    owners: list[str] = []
 
 
 class ProductsWanted(Struct, frozen=True):
@@ -142,15 +128,7 @@ class ProductChange(Struct, frozen=True):
 
 async def product_in(call: Call, rows: Rows) -> ProductRow:
     """The product that the path names, by id or slug. Raises PermissionDenied if there is none."""
-    named = call.request.path_params["product"]
-    if len(named) > PRODUCT_CHARACTERS_MAX or "\0" in named:
-        raise PermissionDenied
-    if named.isascii() and named.isdigit():
-        if not PRODUCT_ID_MIN <= int(named) <= PRODUCT_ID_MAX:
-            raise PermissionDenied
-        product = await rows.one(ProductRow, BY_ID, [int(named)])
-    else:
-        product = await rows.one(ProductRow, BY_SLUG, [named])
+    product = await rows.one(ProductRow, BY_ID, [call.product_id])
     if product is None:
         raise PermissionDenied
     return product
@@ -172,23 +150,43 @@ async def get_product(call: Call, query: AsOfWanted) -> OneProduct:
 
 
 async def list_products(call: Call, query: ProductsWanted) -> Products:
-    """The products there are."""
+    """The products that the caller has a role in, or all of them to an administrator."""
+    return await products_seen(call, query, seen_by(call.caller))
+
+
+async def products_seen(call: Call, query: ProductsWanted, seen: Seen) -> Products:
     async with call.snapshot() as snapshot:
-        total = await snapshot.value(COUNT)
-        limits = [query.per_page, (query.page - 1) * query.per_page]
-        found = await snapshot.all(CountedProduct, PAGE, limits)
+        total = await snapshot.value(COUNT, asdict(seen))
+        limits = {"rows": query.per_page, "before": (query.page - 1) * query.per_page}
+        found = await snapshot.all(CountedProduct, PAGE, {**asdict(seen), **limits})
     shown = [shown_product(product) for product in found]
     return Products(shown, page_of(query.page, query.per_page, total))
 
 
+def seen_by(caller: Caller) -> Seen:
+    """What the teams of the caller have, and what is the caller's own."""
+    if caller.product_id is not None:
+        return Seen(product_ids=[caller.product_id])
+    teams = {*caller.teams, caller.grants.team} - {""}
+    numbers = {team for team in teams if len(team) <= PRODUCT_ID_DIGITS_MAX}
+    organizations = [f"{ORGANIZATION_PREFIX}{team}" for team in teams - numbers]
+    own = [caller.owner] if caller.owner else []
+    return Seen(caller.administrator, [int(number) for number in numbers], own + organizations)
+
+
 async def create_product(call: Call, body: NewProduct) -> OneProduct:
     """Create a product; its number is compiled into its firmware, so it is never used again."""
+    return await created_for(call, body, call.caller.owner)
+
+
+async def created_for(call: Call, body: NewProduct, owner: str) -> OneProduct:
+    """The same, for an owner: `user:<id>` or `organization:<id>`."""
     product_id = body.id if body.id is not None else await free_id(call)
     if call.resumed and (created := await created_before(call)):
         product_id = created
     for _ in range(ID_ATTEMPTS_MAX):
         try:
-            await call.carry_out(*creation(call, body, product_id))
+            await call.carry_out(*creation(body, product_id, owner))
             break
         except ProductIdTaken:
             if body.id is not None or product_id >= PRODUCT_ID_MAX:
@@ -218,14 +216,14 @@ async def free_id(call: Call) -> int:
     return next(free, PRODUCT_ID_MAX)
 
 
-def creation(call: Call, wanted: NewProduct, product_id: int) -> list[Command]:
+def creation(wanted: NewProduct, product_id: int, owner: str) -> list[Command]:
     create = CreateProduct(
         product_id=product_id,
         platform_id=wanted.platform_id,
         name=wanted.name,
         slug=slug_for(wanted.name, product_id),
         description=wanted.description,
-        owner=call.caller.label,
+        owner=owner,
     )
     return [create, *settings_commands(product_id, wanted.settings)]
 
@@ -284,11 +282,9 @@ async def was_retired(call: Call) -> bool:
     """Whether an earlier try of this same call retired the product that the path names."""
     if not call.resumed:
         return False
-    named = call.part("product")
     async with call.cloud.database.reading() as rows:
-        retired = await rows.all(ProductRow, RETIRED, [named, named])
-    streams = [f"product-{product.product_id}" for product in retired]
-    return any([await call.was_carried_out(stream) for stream in streams])
+        retired = await rows.value(RETIRED, [call.product_id])
+    return bool(retired) and await call.was_carried_out(f"product-{call.product_id}")
 
 
 async def product_now(call: Call, product_id: int) -> ProductObject:
@@ -306,7 +302,11 @@ async def product_then(call: Call, product_id: int, position: int) -> ProductObj
     if row is None or row.retired:
         raise PermissionDenied
     names = sorted(group.name for group in catalogue.groups.values() if not group.removed)
-    return shown_product(CountedProduct(**asdict(row), groups=names, device_count=None))
+    async with call.cloud.database.reading() as rows:
+        called = await rows.one(Called, CALLED, [row.owner]) or Called()
+    return shown_product(
+        CountedProduct(**asdict(row), **asdict(called), groups=names, device_count=None)
+    )
 
 
 async def product_as_written(call: Call, product_id: int) -> ProductObject:
@@ -315,33 +315,3 @@ async def product_as_written(call: Call, product_id: int) -> ProductObject:
     if "fleet" in call.behind:
         return await product_then(call, product_id, call.position or 0)
     return await product_now(call, product_id)
-
-
-def shown_product(product: CountedProduct) -> ProductObject:
-    return ProductObject(
-        id=product.product_id,
-        platform_id=product.platform_id,
-        name=product.name,
-        slug=product.slug,
-        description=product.description,
-        user=product.owner or None,
-        groups=product.groups,
-        settings={
-            "location": {},
-            "known_application": {"opt_in": False},
-            "quarantine": not product.auto_approves,
-            "failed_attempts_max": product.attempts_max,
-        },
-        device_protection="disabled",
-        requires_activation_codes=False,
-        subscription_id=None,
-        organization=None,
-        product_id=product.product_id,
-        config_id=str(product.product_id),
-        type="Consumer",
-        hardware_version=None,
-        default_firmware_version=product.default_version,
-        device_count=product.device_count,
-        created_at=stamp(product.created_at),
-        updated_at=stamp(product.updated_at),
-    )

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from itertools import groupby
 from re import compile as regex
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl
@@ -14,12 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 
+from api.auth import NOBODY, token_in
 from api.body import SMALL_BYTES_MAX, Body, receive
 from api.call import Call, Cloud
+from api.failure import answer_to
 from api.fields import FORM_FIELDS_MAX, nested, understood
+from api.gate import admitted
 from api.idempotency import HEADER, fingerprint_of, key_of
 from api.multipart import File
-from api.problem import FieldInvalid, answer_to
+from api.network import network_in
+from api.problem import FieldInvalid, PermissionDenied, ScopeMissing
+from api.realms import Realm, realm_of
 
 POSITION_HEADER = "X-Rollcall-Position"
 BEHIND_HEADER = "X-Rollcall-Behind"
@@ -33,6 +37,10 @@ Files = tuple[File, ...]
 Handler = Callable[..., Awaitable[Any]]
 
 
+# The scope of what anybody may do, without a token. The call's caller is then NOBODY.
+ANONYMOUS = "anonymous"
+
+
 class ScopeUnnamed(Exception):
     """A route without a scope would be open to everybody."""
 
@@ -40,8 +48,10 @@ class ScopeUnnamed(Exception):
 class Route(Struct, frozen=True):
     """One line of the table of routes.
 
-    `also` are statuses that it may answer and that its method and address do not tell. A `slow`
-    route may take minutes.
+    Its scope must be held over what the path names: see `realm_of`, or name the `realm`. `also` are
+    statuses that it may answer and that its method and address do not tell. A `slow` route may take
+    minutes. `limit` is what one address may have of it, beyond the limit of all requests. What a
+    `secret` route takes or answers is kept nowhere, not even as a hash: a password stands in it.
     """
 
     method: str
@@ -52,10 +62,30 @@ class Route(Struct, frozen=True):
     bytes_max: int = SMALL_BYTES_MAX
     slow: bool = False
     also: tuple[int, ...] = ()
+    realm: Realm | None = None
+    limit: str = ""
+    secret: bool = False
 
     def __post_init__(self) -> None:
         if not self.scope:
             raise ScopeUnnamed(f"{self.method} {self.path}")
+        if not self.anonymous:
+            _ = self.over
+
+    @property
+    def anonymous(self) -> bool:
+        return self.scope == ANONYMOUS
+
+    @property
+    def keyed(self) -> bool:
+        """Whether an Idempotency-Key is heeded: a secret is not kept to be said again, and nobody
+        in particular has no keys of their own."""
+        return not self.anonymous and not self.secret
+
+    @property
+    def over(self) -> Realm:
+        """What the scope must be held over. Raises RealmUnknown."""
+        return self.realm or realm_of(self.path, self.scope)
 
     @property
     def hints(self) -> Mapping[str, Any]:
@@ -67,12 +97,15 @@ class Route(Struct, frozen=True):
 
 
 def starlette_routes(routes: Sequence[Route]) -> list[StarletteRoute]:
-    """One address after the other, each with all its methods, in the order of the table."""
-    made = []
-    for path, group in groupby(routes, key=lambda route: route.path):
-        methods = {route.method: Passage(route) for route in group}
-        made.append(StarletteRoute(path, address(methods), methods=[*methods, "OPTIONS"]))
-    return made
+    """Every address with all its methods. One that is spelled out goes before one in which a part
+    could be anything, wherever they stand in the table."""
+    addresses: dict[str, dict[str, Passage]] = {}
+    for route in routes:
+        addresses.setdefault(route.path, {})[route.method] = Passage(route)
+    return [
+        StarletteRoute(path, address(methods), methods=[*methods, "OPTIONS"])
+        for path, methods in sorted(addresses.items(), key=lambda address: address[0].count("{"))
+    ]
 
 
 def address(methods: Mapping[str, "Passage"]) -> Callable[[Request], Awaitable[Response]]:
@@ -91,6 +124,7 @@ class Passage:
 
     def __init__(self, route: Route) -> None:
         self.route = route
+        self.realm = Realm.OWN if route.anonymous else route.over
         hints = route.hints
         self._query: type[Struct] | None = hints.get("query")
         self._body: type[Struct] | None = hints.get("body")
@@ -106,9 +140,11 @@ class Passage:
         cloud: Cloud = request.app.state.cloud
         body: Body | None = None
         try:
-            caller = await cloud.callers.caller(request)
-            caller.must_have(self.route.scope)
-            call = Call(request, cloud, caller, request_id)
+            if self.route.limit:
+                cloud.limits.spend(self.route.limit, network_in(request))
+            call = Call(request, cloud, NOBODY, request_id)
+            if not self.route.anonymous:
+                await self._admit(call)
             if self.route.takes_body:
                 body = await receive(request, self.route.bytes_max, files=self._takes_files)
             elif at_least := at_least_of(request):
@@ -121,19 +157,34 @@ class Passage:
         done, _ = await asyncio.wait([work], timeout=HEARTBEAT_S)
         return work.result() if done else StreamingResponse(late(work), media_type=JSON)
 
+    async def _admit(self, call: Call) -> None:
+        """Nobody is refused for what was remembered of them: what they were just given works at
+        once. Raises as the gate does, and as it does who looks up tokens."""
+        callers, places, parts = call.cloud.callers, call.cloud.places, call.request.path_params
+        call.caller = await callers.caller(call.request)
+        try:
+            call.place = await admitted(places, call.caller, self.route.scope, self.realm, parts)
+        except (PermissionDenied, ScopeMissing):
+            callers.forget(call.caller)
+            places.forget(parts.get("product") or parts.get("org", ""))
+            call.caller = await callers.caller(call.request)
+            call.place = await admitted(places, call.caller, self.route.scope, self.realm, parts)
+
     async def _once(self, call: Call, body: Body | None) -> Response:
         """The reply; the one of before where the call was made before under the same key."""
         try:
             key = key_of(call.request.headers.get(HEADER)) if body is not None else None
-            if key is None or body is None:
+            if key is None or body is None or not self.route.keyed:
                 call.command = secrets.token_hex(8)
                 return await self._carried_out(call, body)
             url = call.request.url
             fingerprint = fingerprint_of(self.route.method, f"{url.path}?{url.query}", body.digest)
-            claim = await call.cloud.calls.claim(call.caller.token_hash, key, fingerprint)
+            token = token_in(call.request)
+            claim = await call.cloud.calls.claim(token, call.caller.token_hash, key, fingerprint)
             if isinstance(claim, Response):
                 return claim
             call.keyed, call.command, call.resumed = True, claim.command, claim.resumed
+            call.broke_off = claim.broke_off
             answer = await self._carried_out(call, body)
             await call.cloud.calls.conclude(claim, answer)
             return answer
@@ -148,6 +199,9 @@ class Passage:
             outcome = await self.route.handler(call, **self._arguments(call, body))
             if self.route.takes_body:
                 await call.settle()
+                if self.realm is Realm.OWN:
+                    # Whoever accepts an invitation may go on at once with what it opens.
+                    call.cloud.callers.forget(call.caller.token_hash)
             answer = to_response(outcome, self.route.status)
         except Exception as error:
             answer = answer_to(error, call.request_id)
@@ -200,8 +254,8 @@ def request_id_of(request: Request) -> str:
 
 def at_least_of(request: Request) -> int | None:
     """The position that a read must reflect. Raises FieldInvalid if it is none."""
-    given = request.query_params.get("at_least") or request.headers.get(AT_LEAST_HEADER)
-    if not given:
+    given = request.query_params.get("at_least", request.headers.get(AT_LEAST_HEADER))
+    if given is None:
         return None
     if not given.isascii() or not given.isdigit() or len(given) > POSITION_DIGITS_MAX:
         raise FieldInvalid(field="at_least", reason="expected a position of the log")

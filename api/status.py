@@ -19,14 +19,22 @@ FOLLOWERS = """
            coalesce(s.reason, '') AS reason, s.since
     FROM (SELECT application_name AS name, notification_id AS position FROM fleet.tracking
           UNION ALL SELECT application_name, notification_id FROM history.tracking
+          UNION ALL SELECT application_name, notification_id FROM described.tracking
+          UNION ALL SELECT application_name, notification_id FROM access.tracking
           UNION ALL SELECT application_name, notification_id FROM follow.tracking) f
     FULL JOIN follow.status s ON s.follower = f.name
     ORDER BY 1
 """
+MAILS = """
+    SELECT count(*) FILTER (WHERE state = 'due') AS waiting,
+           count(*) FILTER (WHERE state = 'parked') AS parked
+    FROM follow.mail WHERE state IN ('due', 'parked')
+"""
 HEAD = "SELECT coalesce(max(notification_id), 0) FROM log.fleet_events"
 SERVING = """
     SELECT (SELECT coalesce(max(notification_id), 0) FROM log.fleet_events)
-         - (SELECT coalesce(max(notification_id), 0) FROM fleet.tracking)
+         - least((SELECT coalesce(max(notification_id), 0) FROM fleet.tracking),
+                 (SELECT coalesce(max(notification_id), 0) FROM access.tracking))
 """
 
 
@@ -51,12 +59,20 @@ class FollowerObject(Struct, frozen=True):
     since: str | None
 
 
+class Mails(Struct, frozen=True):
+    """How many wait to be sent, and how many were given up."""
+
+    waiting: int
+    parked: int
+
+
 class Status(Struct, frozen=True):
     """`position` is the last one of the log."""
 
     ok: bool
     position: int
     followers: list[FollowerObject]
+    mails: Mails
 
 
 async def status(call: Call) -> Status:
@@ -64,8 +80,10 @@ async def status(call: Call) -> Status:
     async with call.snapshot() as snapshot:
         head = await snapshot.value(HEAD)
         followers = await snapshot.all(Follower, FOLLOWERS)
+        mails = await snapshot.one(Mails, MAILS)
+    assert mails is not None
     shown = [shown_follower(follower, head) for follower in followers]
-    return Status(all(one.state == "following" for one in shown), head, shown)
+    return Status(all(one.state == "following" for one in shown), head, shown, mails)
 
 
 def shown_follower(follower: Follower, head: int) -> FollowerObject:

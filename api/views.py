@@ -26,6 +26,11 @@ class Done(Struct, frozen=True):
     ok: bool = True
 
 
+class Said(Struct, frozen=True):
+    message: str
+    ok: bool = True
+
+
 def page_of(page: int, per_page: int, total: int) -> Page:
     return Page(page, per_page, total, max(1, -(-total // per_page)))
 

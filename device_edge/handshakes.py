@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -15,6 +16,7 @@ from device_edge.known import Known
 from device_edge.messages import (
     Beside,
     Malformed,
+    encode,
     read,
     refusal,
 )
@@ -22,7 +24,9 @@ from device_edge.rate import RateLimit
 from device_edge.reports import Reports
 from device_edge.speaker import Speaker, speaker_of
 from device_edge.welcome import Welcomer
+from domain.claim_code import hash_of
 from domain.hello import Hello
+from domain.session import RecordDescription
 from domain.subjects import up
 
 QUEUE = "edge"
@@ -88,6 +92,9 @@ class Handshakes:
             return None
         try:
             hello, beside = read(decode_hello, message.data), read(decode_beside, message.data)
+            if hello.claim_code:
+                # From here on nobody needs the secret itself, and no record shall have it.
+                hello = replace(hello, claim_code=hash_of(hello.claim_code))
         except Malformed as malformed:
             return speaker.answers_on, refusal("hello", malformed)
         if beside.at_least > self._known.position and len(self._held) < HELD_MAX:
@@ -115,5 +122,11 @@ class Handshakes:
 
     def _answer(self, speaker: Speaker, hello: Hello, beside: Beside) -> None:
         welcome = self._welcomer.welcome(speaker.key, hello)
-        report = welcome.reported(speaker.device_id, self._clock().isoformat())
+        at = self._clock().isoformat()
+        report = welcome.reported(speaker.device_id, at)
+        has = beside.has
+        if has is not None:
+            # Two reports, kept together: the journal knows whether the second says anything new.
+            described = RecordDescription(device_id=speaker.device_id, at=at, has=has)
+            report = b",".join((report, encode(described)))
         self._reports.add(report, speaker.answers_on, welcome.spoken(beside.id))

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.description import Description, Functions, Number, Variables
 from domain.hello import Short, Told
 from domain.names import Version
 from domain.session import Progress, Reason
@@ -26,13 +27,26 @@ ChunkLength = Annotated[int, Meta(ge=1, le=CHUNK_BYTES_MAX)]
 
 
 class Beside(Struct, frozen=True):
-    """What may stand in a hello beside what the device says of itself.
+    """What may stand in a hello beside what the answer depends on.
 
-    `id` comes back with the answer. `at_least` asks for an answer from that position on.
+    `id` comes back with the answer. `at_least` asks for an answer from that position on. The rest
+    is what the device has.
     """
 
     id: Short = ""
     at_least: Annotated[int, Meta(ge=0, le=POSITION_MAX)] = 0
+    functions: Functions | UnsetType = UNSET
+    variables: Variables | UnsetType = UNSET
+    serial_number: Number | UnsetType = UNSET
+    imei: Number | UnsetType = UNSET
+    iccid: Number | UnsetType = UNSET
+
+    @property
+    def has(self) -> Description | None:
+        """What the device has, all of it; None from a device that speaks of something else."""
+        said = {name: getattr(self, name) for name in Description.__struct_fields__}
+        told = {name: value for name, value in said.items() if value is not UNSET}
+        return Description(**told) if told else None
 
 
 class HelloAnswer(Struct, frozen=True, omit_defaults=True):

@@ -52,6 +52,9 @@ class Welcomer:
         if known.applied != self._as_of or len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
             self._as_of = known.applied
+        if hello.claim_code:
+            # No other device says the same: remembering it would be for nothing.
+            return self._decide(known.devices.get(device_id), hello)
         said = (known.devices.get(device_id), hello)
         found = self._remembered.get(said)
         if found is None:

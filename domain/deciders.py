@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from domain import device, firmware, group, product, session
+from domain import (
+    claim_code,
+    client,
+    device,
+    firmware,
+    group,
+    organization,
+    product,
+    session,
+    team,
+    token,
+    user,
+)
 from domain.model import Command, Decider, Event
 
 DECIDERS: dict[str, Decider[Any, Any, Any]] = {
@@ -10,7 +22,13 @@ DECIDERS: dict[str, Decider[Any, Any, Any]] = {
     "group": group.GROUP,
     "firmware": firmware.FIRMWARE,
     "device": device.DEVICE,
+    "claim_code": claim_code.CLAIM_CODE,
     "session": session.SESSION,
+    "user": user.USER,
+    "token": token.TOKEN,
+    "client": client.CLIENT,
+    "organization": organization.ORGANIZATION,
+    "team": team.TEAM,
 }
 
 EVENTS: dict[str, type[Event]] = {kind.TOPIC: kind for kind in Event.__subclasses__()}

@@ -1,10 +1,39 @@
 """A device, as people intend it: in a product or turned away from one, named, grouped, locked."""
 
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain import ownership
+from domain.device_commands import (
+    DenyDevice,
+    DeviceCommand,
+    DirectFirmware,
+    Enter,
+    FlashBinary,
+    ForceUpdates,
+    GroupDevice,
+    ImportDevice,
+    JoinDevice,
+    LockFirmware,
+    Mark,
+    MarkForDevelopment,
+    NameDevice,
+    NoteDevice,
+    OfProduct,
+    QuarantineDevice,
+    RegroupDevice,
+    ReleaseDevice,
+    RemoveDevice,
+    Requested,
+    RetryUpdate,
+    Say,
+    StartBilling,
+    UnforceUpdates,
+    UnlockFirmware,
+    UnmarkForDevelopment,
+)
 from domain.device_events import (
     BillingStarted,
     BinaryFlashed,
@@ -26,131 +55,23 @@ from domain.device_events import (
     UpdatesForced,
     UpdatesUnforced,
 )
-from domain.model import Command, Decider, Refused, Unknown
-from domain.names import GROUPS_PER_DEVICE_MAX, DeviceId, Name, Notes, ProductId, Version
-
-
-class AboutDevice(Command):
-    device_id: DeviceId
-
-    @property
-    def stream(self) -> str:
-        return f"device-{self.device_id}"
-
-
-class OfProduct(AboutDevice):
-    """A command from the product's side: it is refused unless the device is there."""
-
-    product_id: ProductId
-
-
-class ImportDevice(OfProduct):
-    """Take a device into the product; also approves one that is quarantined or denied there."""
-
-
-class QuarantineDevice(OfProduct):
-    """Record that the device asked for a product it is not in."""
-
-
-class JoinDevice(OfProduct):
-    """Record that the device asked for a product that takes whoever asks."""
-
-
-class DenyDevice(OfProduct):
-    pass
-
-
-class RemoveDevice(OfProduct):
-    pass
-
-
-class NameDevice(OfProduct):
-    name: Name
-
-
-class NoteDevice(OfProduct):
-    notes: Notes
-
-
-class GroupDevice(OfProduct):
-    """Put the device into exactly these groups, by key."""
-
-    groups: tuple[str, ...]
-
-
-class RegroupDevice(OfProduct):
-    """Put the device into some groups and take it out of others, by key."""
-
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
-
-
-class Requested(OfProduct):
-    """A command whose repetition means something, unless it is the same request again."""
-
-    request: str = ""
-
-
-class LockFirmware(Requested, kw_only=True):
-    """`version_known` says whether the product has that version now."""
-
-    version: Version
-    flash: bool = False
-    version_known: bool = True
-
-
-class UnlockFirmware(OfProduct):
-    pass
-
-
-class MarkForDevelopment(OfProduct):
-    pass
-
-
-class UnmarkForDevelopment(OfProduct):
-    pass
-
-
-class ForceUpdates(OfProduct):
-    pass
-
-
-class UnforceUpdates(OfProduct):
-    pass
-
-
-class RetryUpdate(Requested, kw_only=True):
-    """`stuck_version` is the version the device is stuck at now, None if it is not stuck."""
-
-    stuck_version: int | None
-
-
-class FlashBinary(Requested, kw_only=True):
-    """`online` says whether the device is connected now."""
-
-    sha256: str
-    size_bytes: int
-    online: bool
-
-
-class StartBilling(OfProduct):
-    pass
-
-
-Enter: TypeAlias = ImportDevice | QuarantineDevice | JoinDevice
-DirectFirmware: TypeAlias = LockFirmware | UnlockFirmware | RetryUpdate | FlashBinary
-Mark: TypeAlias = MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | UnforceUpdates
-DeviceCommand: TypeAlias = (
-    Enter
-    | DenyDevice
-    | RemoveDevice
-    | NameDevice
-    | NoteDevice
-    | GroupDevice
-    | RegroupDevice
-    | DirectFirmware
-    | Mark
-    | StartBilling
+from domain.model import Decider, Refused, Unknown
+from domain.names import GROUPS_PER_DEVICE_MAX
+from domain.ownership import (
+    AcceptTransfer,
+    ClaimDevice,
+    DeclineTransfer,
+    DeviceClaimed,
+    DeviceUnclaimed,
+    Ownership,
+    OwnershipCommand,
+    RequestTransfer,
+    TransferAccepted,
+    TransferDeclined,
+    TransferRequested,
+    TransferWithdrawn,
+    UnclaimDevice,
+    WithdrawTransfer,
 )
 
 
@@ -162,6 +83,16 @@ class DeviceInAnotherProduct(Refused):
     """The device belongs to another product."""
 
     field = "id"
+
+
+class DeviceOfOutsider(Refused):
+    """The device is claimed by somebody who is not on the team."""
+
+    field = "id"
+
+
+class DeviceNotYours(Unknown):
+    """The device is not yours."""
 
 
 class DeviceNotApproved(Refused):
@@ -191,6 +122,9 @@ class DeviceOffline(Refused):
 
 
 class Device(Struct, frozen=True):
+    """Name and notes go with the owner, or else with the product that the device is in."""
+
+    ownership: Ownership = Ownership()
     product_id: int | None = None
     standing: Standing | None = None
     removed_from: frozenset[int] = frozenset()
@@ -208,6 +142,17 @@ def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
     match command:
         case ImportDevice() | QuarantineDevice() | JoinDevice():
             return enter(device, command)
+        case NameDevice() | NoteDevice():
+            return say(device, command)
+        case (
+            ClaimDevice()
+            | UnclaimDevice()
+            | RequestTransfer()
+            | WithdrawTransfer()
+            | DeclineTransfer()
+            | AcceptTransfer()
+        ):
+            return own(device, command)
         case _ if device.product_id != command.product_id:
             return turn_away(device, command)
         case RemoveDevice(device_id=device_id, product_id=product_id):
@@ -216,12 +161,11 @@ def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
             if device.standing == Standing.DENIED:
                 return []
             return [DeviceDenied(device_id=device_id, product_id=product_id)]
-        case NameDevice(device_id=device_id, name=name):
-            return [] if name == device.name else [DeviceNamed(device_id=device_id, name=name)]
-        case NoteDevice(device_id=device_id, notes=notes):
-            return [] if notes == device.notes else [DeviceNoted(device_id=device_id, notes=notes)]
         case _ if device.standing != Standing.MEMBER:
             raise DeviceNotApproved(standing=device.standing)
+        case ReleaseDevice(device_id=device_id):
+            owner = device.ownership.owner
+            return [DeviceUnclaimed(device_id=device_id, user_id=owner)] if owner else []
         case GroupDevice(groups=groups):
             return regroup(device, command, groups)
         case RegroupDevice(add=add, remove=remove):
@@ -244,6 +188,8 @@ def enter(device: Device, command: Enter) -> list[DeviceEvent]:
     if device.product_id is not None and device.standing == Standing.MEMBER:
         raise DeviceInAnotherProduct
     match command:
+        case ImportDevice(owner_outside=str(owner)) if owner and owner == device.ownership.owner:
+            raise DeviceOfOutsider
         case ImportDevice():
             return [DeviceImported(device_id=device_id, product_id=product_id)]
         case _ if product_id in device.removed_from and device.product_id != product_id:
@@ -262,6 +208,31 @@ def turn_away(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
     if isinstance(command, RemoveDevice) and command.product_id in device.removed_from:
         return []
     raise DeviceUnknown
+
+
+def say(device: Device, command: Say) -> list[DeviceEvent]:
+    """The product's team, or the owner: each calls the device what it likes, whoever is last."""
+    if command.owner:
+        if command.owner != device.ownership.owner:
+            raise DeviceNotYours
+    elif device.product_id is None or device.product_id != command.product_id:
+        raise DeviceUnknown
+    match command:
+        case NameDevice(device_id=device_id, name=name):
+            return [] if name == device.name else [DeviceNamed(device_id=device_id, name=name)]
+        case NoteDevice(device_id=device_id, notes=notes):
+            return [] if notes == device.notes else [DeviceNoted(device_id=device_id, notes=notes)]
+    assert_never(command)
+
+
+def own(device: Device, command: OwnershipCommand) -> list[DeviceEvent]:
+    """A code of a product claims no device that the product has not taken in."""
+    if isinstance(command, ClaimDevice) and command.product_id is not None:
+        if command.product_id != device.product_id:
+            raise DeviceUnknown
+        if device.standing != Standing.MEMBER:
+            raise DeviceNotApproved(standing=device.standing)
+    return [*ownership.decide(device.ownership, command)]
 
 
 def regroup(
@@ -353,7 +324,11 @@ def evolve(device: Device, event: DeviceEvent) -> Device:
             return entered(device, product_id, Standing.DENIED)
         case DeviceRemoved(product_id=product_id):
             return Device(
-                removed_from=device.removed_from | {product_id}, billed_by=device.billed_by
+                ownership=device.ownership,
+                removed_from=device.removed_from | {product_id},
+                billed_by=device.billed_by,
+                name=device.name if device.ownership.owner else "",
+                notes=device.notes if device.ownership.owner else "",
             )
         case DeviceNamed(name=name):
             return replace(device, name=name)
@@ -377,17 +352,23 @@ def evolve(device: Device, event: DeviceEvent) -> Device:
             return replace(device, last_request=request)
         case BillingStarted(product_id=product_id):
             return replace(device, billed_by=device.billed_by | {product_id})
+        case DeviceClaimed() | DeviceUnclaimed():
+            kept = device if device.product_id is not None else replace(device, name="", notes="")
+            return replace(kept, ownership=ownership.evolve(device.ownership, event))
+        case TransferRequested() | TransferWithdrawn() | TransferDeclined() | TransferAccepted():
+            return replace(device, ownership=ownership.evolve(device.ownership, event))
     assert_never(event)
 
 
 def entered(device: Device, product_id: int, standing: Standing) -> Device:
-    """Entering another product starts anew; entering the same one keeps name and notes."""
-    known = device.product_id == product_id
+    """Entering another product starts anew; what the owner called the device stays with it."""
+    known = device.product_id == product_id or bool(device.ownership.owner)
     turned_away = device.removed_from
     if device.product_id is not None and device.standing == Standing.DENIED:
         # Asking elsewhere in between is no way back into a product that said no.
         turned_away |= {device.product_id}
     return Device(
+        ownership=device.ownership,
         product_id=product_id,
         standing=standing,
         removed_from=turned_away - {product_id},

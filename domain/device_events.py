@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from domain.model import Event
+from domain.ownership import OwnershipEvent
 
 
 class Standing(StrEnum):
@@ -127,7 +128,8 @@ class BillingStarted(Event):
 
 
 DeviceEvent: TypeAlias = (
-    DeviceImported
+    OwnershipEvent
+    | DeviceImported
     | DeviceQuarantined
     | DeviceJoined
     | DeviceDenied

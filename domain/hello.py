@@ -13,7 +13,10 @@ UNSET_PRODUCT = 65_535  # what a binary built without a product says
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):
-    """What the device says. `product_id` and `version` are what its firmware carries."""
+    """What the device says. `product_id` and `version` are what its firmware carries.
+
+    `claim_code` is a secret while the device says it, and its hash from the edge on.
+    """
 
     product_id: Annotated[int, Meta(ge=0, le=UNSET_PRODUCT)] | None = None
     version: Annotated[int, Meta(ge=0, le=UNSET_PRODUCT)] | None = None
@@ -22,6 +25,7 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     app_hash: Short = ""
     reset_reason: Short = ""
     updates_enabled: bool = True
+    claim_code: Short = ""
 
 
 class Told(StrEnum):

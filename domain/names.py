@@ -15,10 +15,15 @@ GROUPS_PER_DEVICE_MAX = 64
 GROUPS_PER_PRODUCT_MAX = 1_000
 REASON_CHARACTERS_MAX = 256
 FIRMWARE_BYTES_MAX = 16 * 1024 * 1024
+SEALED_CHARACTERS_MAX = 32_768
+EMAIL_CHARACTERS_MAX = 254
 
 # `$` alone would let a line feed pass at the end.
 DEVICE_ID_PATTERN = r"^[0-9a-f]{24}$(?!\n)"
 GROUP_NAME_PATTERN = r"^[a-z0-9_-]{1,64}$(?!\n)"
+ID_PATTERN = r"^[0-9a-f]{24}$(?!\n)"  # of users, tokens, organizations: made by us, at random
+HASH_PATTERN = r"^[0-9a-f]{64}$(?!\n)"
+INSTANT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$(?!\n)"
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL's text and jsonb hold no NUL
 
 DeviceId = Annotated[str, Meta(pattern=DEVICE_ID_PATTERN)]
@@ -28,6 +33,13 @@ GroupName = Annotated[str, Meta(pattern=GROUP_NAME_PATTERN)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
 Notes = Annotated[str, Meta(max_length=NOTES_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
+Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+# What only the holder of a person's key can read: see domain/log/seals.py.
+Sealed = Annotated[str, Meta(min_length=1, max_length=SEALED_CHARACTERS_MAX)]
+# SHA-256 of a random token, as 64 hex digits. Nobody finds 160 random bits from it.
+Hash = Annotated[str, Meta(pattern=HASH_PATTERN)]
+# A time in UTC with milliseconds and a Z: of two, the later one is the greater text.
+Instant = Annotated[str, Meta(pattern=INSTANT_PATTERN)]
 Color = Annotated[str, Meta(pattern=r"^(#?[0-9A-Fa-f]{6})?$(?!\n)")]
 
 # Every device type that firmware can be built for, by the id its binaries carry.

@@ -7,6 +7,22 @@ from msgspec.structs import replace
 
 from domain.model import Command, Decider, Event, Refused, Unknown
 from domain.names import PLATFORMS, PRODUCT_ID_MIN, Description, Name, ProductId
+from domain.product_ownership import (
+    AcceptProduct,
+    DeclineProduct,
+    OfferProduct,
+    Ownership,
+    OwnershipCommand,
+    OwnershipEvent,
+    OwnershipTransferred,
+    ProductDeclined,
+    ProductOffered,
+    ProductOfferWithdrawn,
+    TransferOwnership,
+    WithdrawProductOffer,
+    decide_ownership,
+    evolve_ownership,
+)
 
 FAILED_ATTEMPTS_DEFAULT = 3
 FAILED_ATTEMPTS_MAX = 100
@@ -59,6 +75,7 @@ ProductEvent: TypeAlias = (
     | AutoApprovalAllowed
     | AutoApprovalForbidden
     | FailedAttemptsLimited
+    | OwnershipEvent
     | ProductRetired
 )
 
@@ -112,6 +129,7 @@ ProductCommand: TypeAlias = (
     | AllowAutoApproval
     | ForbidAutoApproval
     | LimitFailedAttempts
+    | OwnershipCommand
     | RetireProduct
 )
 
@@ -155,6 +173,7 @@ class Product(Struct, frozen=True):
     retired: bool = False
     auto_approves: bool = False
     attempts_max: int = FAILED_ATTEMPTS_DEFAULT
+    ownership: Ownership = Ownership()
 
 
 def decide(product: Product, command: ProductCommand) -> list[ProductEvent]:
@@ -187,6 +206,14 @@ def decide(product: Product, command: ProductCommand) -> list[ProductEvent]:
             if devices:
                 raise ProductHasDevices(devices=devices)
             return [ProductRetired(product_id=product_id)]
+        case (
+            OfferProduct()
+            | WithdrawProductOffer()
+            | DeclineProduct()
+            | AcceptProduct()
+            | TransferOwnership()
+        ):
+            return [*decide_ownership(product.ownership, command)]
     assert_never(command)
 
 
@@ -210,8 +237,8 @@ def create(product: Product, command: CreateProduct) -> list[ProductEvent]:
 
 def evolve(product: Product, event: ProductEvent) -> Product:
     match event:
-        case ProductCreated(name=name, description=description):
-            return Product(name=name, description=description, exists=True)
+        case ProductCreated(name=name, description=description, owner=owner):
+            return Product(name, description, exists=True, ownership=Ownership(owner))
         case ProductRenamed(name=name):
             return replace(product, name=name)
         case ProductDescribed(description=description):
@@ -224,6 +251,10 @@ def evolve(product: Product, event: ProductEvent) -> Product:
             return replace(product, attempts_max=attempts_max)
         case ProductRetired():
             return replace(product, retired=True)
+        case ProductOffered() | ProductOfferWithdrawn() | ProductDeclined():
+            return replace(product, ownership=evolve_ownership(product.ownership, event))
+        case OwnershipTransferred():
+            return replace(product, ownership=evolve_ownership(product.ownership, event))
     assert_never(event)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias, assert_never
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from domain.description import Description, DeviceDescribed
 from domain.hello import Answer, Hello
 from domain.model import Command, Decider, Event
 from domain.names import REASON_CHARACTERS_MAX, TEXT_PATTERN, DeviceId, Version
@@ -99,6 +100,7 @@ SessionEvent: TypeAlias = (
     | FirmwareUpdateFailed
     | UpdateStuck
     | SessionEnded
+    | DeviceDescribed
 )
 
 
@@ -145,6 +147,12 @@ class RecordTimeOut(AboutSession, tag_field="report", tag="time_out"):
     attempts_max: int
 
 
+class RecordDescription(AboutSession, tag_field="report", tag="description"):
+    """What the device said in its hello that it has."""
+
+    has: Description
+
+
 class RecordDisconnection(AboutSession, tag_field="report", tag="disconnection"):
     """`connections_left` is how many other connections the device still has."""
 
@@ -153,11 +161,12 @@ class RecordDisconnection(AboutSession, tag_field="report", tag="disconnection")
     reason: Reason = ""
 
 
-SessionCommand: TypeAlias = RecordHandshake | RecordProgress | RecordTimeOut | RecordDisconnection
-
+SessionCommand: TypeAlias = (
+    RecordHandshake | RecordProgress | RecordTimeOut | RecordDescription | RecordDisconnection
+)
 
 # What edges and timers write into the journal: arrays of these, as JSON, told apart by `report`.
-Report: TypeAlias = RecordHandshake | RecordProgress | RecordTimeOut
+Report: TypeAlias = RecordHandshake | RecordProgress | RecordTimeOut | RecordDescription
 
 
 class Attempt(Struct, frozen=True):
@@ -177,6 +186,7 @@ class Session(Struct, frozen=True):
     attempt: Attempt | None = None
     failures: int = 0  # in a row, at `failed_version`
     failed_version: int | None = None
+    described: str = ""  # the digest of what the device has; empty before it says so
 
 
 def decide(session: Session, command: SessionCommand) -> list[SessionEvent]:
@@ -208,6 +218,11 @@ def decide(session: Session, command: SessionCommand) -> list[SessionEvent]:
             if session.attempt is None or session.attempt.version != version:
                 return []
             return fail(session, command, version, "timed out")
+        case RecordDescription(device_id=device_id, has=has, at=at):
+            if has.digest == session.described:
+                return []  # as nearly every hello says again
+            product_id = session.product_id
+            return [DeviceDescribed(device_id=device_id, product_id=product_id, has=has, at=at)]
         case RecordDisconnection():
             return disconnect(session, command)
     assert_never(command)
@@ -322,7 +337,9 @@ def disconnect(session: Session, command: RecordDisconnection) -> list[SessionEv
 def evolve(session: Session, event: SessionEvent) -> Session:
     match event:
         case DeviceHandshook(product_id=product_id, connection=connection, at=at):
-            known = session if session.product_id == product_id else Session(seen=session.seen)
+            known = session
+            if session.product_id != product_id:
+                known = Session(seen=session.seen, described=session.described)
             return replace(
                 known,
                 product_id=product_id,
@@ -346,6 +363,8 @@ def evolve(session: Session, event: SessionEvent) -> Session:
             return replace(session, failures=0)
         case SessionEnded():
             return replace(session, online=False, connection="")
+        case DeviceDescribed(has=has):
+            return replace(session, described=has.digest)
     assert_never(event)
 
 

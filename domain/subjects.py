@@ -20,6 +20,8 @@ PRESENCE_CONNECTIONS = "presence.connz"
 # What devices publish, on its way into the table of device events.
 DEVICE_EVENTS_STREAM = "DEVICE_EVENTS"
 DEVICE_EVENTS_SUBJECTS = "d.*.up.events"
+# In the place of a device's id: what people publish takes the same way. No device has this id.
+API = "api"
 
 # Every event of the log, for whoever integrates: arrays of events, in position order.
 FLEET_STREAM = "FLEET_EVENTS"
@@ -46,6 +48,11 @@ def fleet_events_of(product_id: int | None) -> str:
 def up(device_id: str, what: str) -> str:
     """Where a device speaks."""
     return f"d.{device_id}.up.{what}"
+
+
+def answer(device_id: str, request_id: str) -> str:
+    """Where a device answers one request, which nobody else ever listens to."""
+    return up(device_id, f"answer.{request_id}")
 
 
 def down(device_id: str, what: str) -> str:

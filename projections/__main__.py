@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from threading import Event
 
+from domain.log.seals import master_key_of
 from projections.everything import Settings, everything
+from projections.mails.settings import mail_settings
 from projections.running import Runner
 
 READY_POLL_S = 0.05
@@ -21,9 +23,11 @@ def main() -> int:
     settings = Settings(
         database_url=environment["DATABASE_URL"],
         nats_url=environment["NATS_URL"],
+        master_key=master_key_of(environment["ROLLCALL_MASTER_KEY"]),
         update_timeout_s=float(
             environment.get("ROLLCALL_UPDATE_TIMEOUT_S", UPDATE_TIMEOUT_S_DEFAULT)
         ),
+        mails=mail_settings(environment),
     )
     ready_file = environment.get("ROLLCALL_READY_FILE")
     # A thread with a page to fold must not keep the read models waiting for the interpreter.

@@ -7,17 +7,26 @@ from functools import cache
 from msgspec import Struct
 
 from domain.log.fleet import Fleet
+from domain.log.seals import Seals
+from projections.access.model import AccessModel
 from projections.announcements import Announcements
+from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.fleet_events import FleetEvents
 from projections.following import Follower
 from projections.history import HistoryModel
 from projections.link import Link
+from projections.mails.model import MailModel
+from projections.mails.sender import MailSender
+from projections.mails.settings import MailSettings
+from projections.mails.writing import Writer
 from projections.nudges import NudgeModel
+from projections.orphans import OrphanModel
 from projections.reacting import ReactionModel
 from projections.running import Task
 from projections.timers import DueUpdates, TimerModel
 from projections.tracking import Tracking
+from projections.vacancies import Vacancies
 
 FLEET_CONNECTIONS = 2  # for the commands of reactions
 
@@ -25,7 +34,9 @@ FLEET_CONNECTIONS = 2  # for the commands of reactions
 class Settings(Struct, frozen=True):
     database_url: str
     nats_url: str
+    master_key: bytes
     update_timeout_s: float
+    mails: MailSettings
 
 
 @contextmanager
@@ -36,19 +47,28 @@ def everything(settings: Settings) -> Iterator[list[Task]]:
     def open_fleet() -> Fleet:
         return Fleet(settings.database_url, pool_connections=FLEET_CONNECTIONS)
 
+    seals = Seals(settings.database_url, settings.master_key)
+    mails = settings.mails
     link = Link(settings.nats_url, "rollcall projections")
     try:
         yield [
             Follower(FleetModel()),
             Follower(HistoryModel()),
+            Follower(DescribedModel(), rest_s=0.02),
+            Follower(AccessModel(seals)),
             Follower(ReactionModel(open_fleet), rest_s=0.02),
+            Follower(OrphanModel(open_fleet), behind=Tracking("fleet", "fleet"), rest_s=0.2),
             Follower(TimerModel(), rest_s=0.2),
             Follower(NudgeModel(link), behind=Tracking("fleet", "fleet"), rest_s=0.02),
             DueUpdates(link, timeout_s=settings.update_timeout_s),
+            Follower(MailModel(), rest_s=0.1),
+            Vacancies(open_fleet),
+            MailSender(Writer(seals, mails.sender, mails.url), mails.post),
             Announcements(link),
             FleetEvents(link),
         ]
     finally:
         link.close()
+        seals.close()
         if open_fleet.cache_info().currsize:
             open_fleet().close()

@@ -7,16 +7,19 @@ from psycopg.sql import SQL, Identifier
 
 from projections.following import PAGE_EVENTS_MAX, Page
 
-# Names and notes are given to a device, wherever it is: the product is the one it entered last.
-NAMES_NO_PRODUCT = "ARRAY['DeviceNamed.', 'DeviceNoted.']"
+# A device has a name, notes and an owner wherever it is: the product is the one it is in then.
+NAMES_NO_PRODUCT = """ARRAY['DeviceNamed.', 'DeviceNoted.', 'DeviceClaimed.', 'DeviceUnclaimed.',
+    'TransferRequested.', 'TransferWithdrawn.', 'TransferDeclined.', 'TransferAccepted.']
+"""
 ENTERED_LAST = """
-    SELECT (convert_from(entered.state, 'UTF8')::json -> 'event' ->> 'product_id')::integer
-    FROM log.fleet_events AS entered
-    WHERE entered.originator_id = log_entry.originator_id
-      AND entered.originator_version < log_entry.originator_version
-      AND entered.topic ^@ ANY (ARRAY['DeviceImported.', 'DeviceJoined.', 'DeviceQuarantined.',
-                                      'DeviceDenied.'])
-    ORDER BY entered.originator_version DESC LIMIT 1
+    SELECT CASE WHEN NOT moved.topic ^@ 'DeviceRemoved.' THEN
+        (convert_from(moved.state, 'UTF8')::json -> 'event' ->> 'product_id')::integer END
+    FROM log.fleet_events AS moved
+    WHERE moved.originator_id = log_entry.originator_id
+      AND moved.originator_version < log_entry.originator_version
+      AND moved.topic ^@ ANY (ARRAY['DeviceImported.', 'DeviceJoined.', 'DeviceQuarantined.',
+                                    'DeviceDenied.', 'DeviceRemoved.'])
+    ORDER BY moved.originator_version DESC LIMIT 1
 """
 
 INSERT = """

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from eventsourcing.persistence import IntegrityError
 from psycopg import Cursor
 
+from domain.claim_code import ClaimCodeShown
 from domain.deciders import DECIDERS, category, decider_for
-from domain.device import StartBilling
+from domain.device_commands import StartBilling
 from domain.device_events import Standing
 from domain.firmware import FirmwareDeleted, FirmwareUploaded, ProveFirmware
 from domain.log.fleet import Contended, Fleet, Loaded, projector
@@ -30,7 +31,14 @@ REMEMBERED_MAX = 100_000
 ATTEMPTS_MAX = 8
 BACKOFF_S = 0.01  # doubled with every attempt, times a random number below one
 TOPICS = tuple(
-    kind.TOPIC for kind in (DeviceHandshook, FirmwareSeenRunning, FirmwareUploaded, FirmwareDeleted)
+    kind.TOPIC
+    for kind in (
+        DeviceHandshook,
+        FirmwareSeenRunning,
+        FirmwareUploaded,
+        FirmwareDeleted,
+        ClaimCodeShown,
+    )
 )
 
 HISTORIES = """

@@ -6,17 +6,19 @@ They run at least once for each event; the deciders shrug at what is already so.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from domain.device import (
-    DeviceInAnotherProduct,
-    DeviceNotApproved,
-    DeviceUnknown,
-    JoinDevice,
-    QuarantineDevice,
-    StartBilling,
+from domain.claim_code import (
+    ClaimCodeExpired,
+    ClaimCodeShown,
+    ClaimCodeUnknown,
+    ClaimCodeUsed,
+    ShowClaimCode,
 )
+from domain.device import DeviceInAnotherProduct, DeviceNotApproved, DeviceUnknown
+from domain.device_commands import JoinDevice, QuarantineDevice, StartBilling
 from domain.firmware import FirmwareUnknown, ProveFirmware
 from domain.hello import Told
 from domain.model import Command, Event, Refused
+from domain.ownership import ClaimDevice, DeviceOfSomebodyElse
 from domain.session import DeviceHandshook, FirmwareSeenRunning
 
 TURNED_AWAY = frozenset({Told.QUARANTINED, Told.DENIED, Told.UNKNOWN})
@@ -69,8 +71,36 @@ def prove_firmware(event: Event) -> Sequence[Command]:
     return [ProveFirmware(product_id=product_id, version=version, device_id=event.device_id)]
 
 
+def show_claim_code(event: Event) -> Sequence[Command]:
+    """A device came online with a claim code, good or not."""
+    if not isinstance(event, DeviceHandshook) or not event.said.claim_code:
+        return []
+    code_hash, device_id = event.said.claim_code, event.device_id
+    return [ShowClaimCode(code_hash=code_hash, device_id=device_id, at=event.at)]
+
+
+def claim_device(event: Event) -> Sequence[Command]:
+    """A good claim code was shown: the device is its holder's, unless it is somebody's already."""
+    if not isinstance(event, ClaimCodeShown):
+        return []
+    return [
+        ClaimDevice(
+            device_id=event.device_id,
+            user_id=event.user_id,
+            reachable=True,
+            product_id=event.product_id,
+        )
+    ]
+
+
 REACTIONS = (
     Reaction("take_in_stranger", take_in_stranger, (DeviceInAnotherProduct,)),
     Reaction("start_billing", start_billing, (DeviceUnknown, DeviceNotApproved)),
     Reaction("prove_firmware", prove_firmware, (FirmwareUnknown,)),
+    Reaction(
+        "show_claim_code", show_claim_code, (ClaimCodeUnknown, ClaimCodeUsed, ClaimCodeExpired)
+    ),
+    Reaction(
+        "claim_device", claim_device, (DeviceOfSomebodyElse, DeviceUnknown, DeviceNotApproved)
+    ),
 )

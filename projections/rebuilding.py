@@ -13,8 +13,11 @@ from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
+from domain.log.seals import Seals
+from projections.access.model import AccessModel
 from projections.building import apply_all, build_fleet
 from projections.comparison import TableHash, differences, hashes
+from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.following import Model
 from projections.history import HistoryModel
@@ -39,15 +42,23 @@ class Recipe(NamedTuple):
     `first` makes the tables of a schema say what the log says up to a position, from nothing.
     """
 
-    build: Callable[[str], Model]
+    build: Callable[[str, Seals | None], Model]
     large: str
     first: Callable[[str, str, int], None] | None = None
 
 
+def access_in(schema: str, seals: Seals | None) -> AccessModel:
+    assert seals is not None
+    return AccessModel(seals, schema)
+
+
 RECIPES = {
-    "fleet": Recipe(FleetModel, "device", build_fleet),
-    "history": Recipe(HistoryModel, "entry"),
+    "fleet": Recipe(lambda schema, _: FleetModel(schema), "device", build_fleet),
+    "history": Recipe(lambda schema, _: HistoryModel(schema), "entry"),
+    "described": Recipe(lambda schema, _: DescribedModel(schema), "device"),
+    "access": Recipe(access_in, "token"),
 }
+OF_SEALED = ("access",)  # what these are made of is sealed
 
 
 class Busy(Exception):
@@ -58,10 +69,13 @@ class Differs(Exception):
     """The rebuilt model is not what the live one is; it was not swapped in."""
 
 
-def rebuild(conninfo: str, name: str, *, accept: bool, say: Say) -> None:
+def rebuild(
+    conninfo: str, name: str, *, accept: bool, say: Say, seals: Seals | None = None
+) -> None:
     """Rebuild a model of RECIPES. `conninfo` is the database owner's.
 
-    Raises Differs unless the result is the same as the live model, or `accept` is given; Busy.
+    A model OF_SEALED needs the seals. Raises Differs unless the result is the same as the live
+    model, or `accept` is given; Busy.
     """
     with (
         psycopg.connect(conninfo, autocommit=True) as owner,
@@ -71,7 +85,7 @@ def rebuild(conninfo: str, name: str, *, accept: bool, say: Say) -> None:
             True,
         ):
             raise Busy(f"{name} is being rebuilt by somebody else")
-        Rebuild(conninfo, owner, app, name, say).run(accept=accept)
+        Rebuild(conninfo, owner, app, name, say, seals).run(accept=accept)
 
 
 def rebuild_key(name: str) -> int:
@@ -81,14 +95,16 @@ def rebuild_key(name: str) -> int:
 class Rebuild:
     """One rebuild. `owner` makes and renames schemas; `app` fills tables, as followers do."""
 
-    def __init__(self, conninfo: str, owner: Sql, app: Sql, name: str, say: Say) -> None:
+    def __init__(
+        self, conninfo: str, owner: Sql, app: Sql, name: str, say: Say, seals: Seals | None
+    ) -> None:
         recipe = RECIPES[name]
         self._conninfo = conninfo
         self._first = recipe.first
         self._owner, self._app, self._say = owner, app, say
         self._live = Tracking(name, name)
         self._shadow = Shadow(owner, name, f"{name}_rebuilt", recipe.large)
-        self._model = recipe.build(self._shadow.name)
+        self._model = recipe.build(self._shadow.name, seals)
         self._tables = [table for table in self._shadow.tables if table != TRACKING]
         self._position = 0
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.log.seals import spelled
+from projections.mails.settings import PUBLIC_URL, SMTP_URL
 from rollcall.addresses import Addresses, device_http_name
 from rollcall.embedded.ports import LOOPBACK
 from rollcall.embedded.processes import spawn
@@ -18,19 +20,22 @@ from rollcall.state import CHECKOUT, State
 class Child:
     """A Python module that runs until SIGTERM, and touches ROLLCALL_READY_FILE once it serves.
 
-    `edge` counts the edges from 0, and is None for every other child.
+    `edge` counts the edges from 0, and is None for every other child. `reads_people` tells that it
+    is given the key to what is sealed, `sends_mails` that it is given the mail server's address.
     """
 
     name: str
     module: str
     edge: int | None = None
+    reads_people: bool = False
+    sends_mails: bool = False
 
 
 def children(edges: int) -> list[Child]:
     """Every process of ours, with that many edges."""
     return [
-        Child("api", "api"),
-        Child("projections", "projections"),
+        Child("api", "api", reads_people=True),
+        Child("projections", "projections", reads_people=True, sends_mails=True),
         *(Child(f"edge-{edge + 1}", "device_edge", edge) for edge in range(edges)),
         Child("journal", "device_edge.journal"),
         Child("intake", "device_edge.intake"),
@@ -45,6 +50,7 @@ class Surroundings:
     secrets: Secrets
     addresses: Addresses
     database: str
+    people_key: bytes
 
     @property
     def nats_url(self) -> str:
@@ -75,6 +81,12 @@ class Surroundings:
             "ROLLCALL_STATE": str(settings.state),
             "PYTHONUNBUFFERED": "1",
         }
+        told[PUBLIC_URL] = told.get(PUBLIC_URL) or self.addresses.http
+        told.pop("ROLLCALL_MASTER_KEY", None)
+        if child.reads_people:
+            told["ROLLCALL_MASTER_KEY"] = spelled(self.people_key)
+        if not child.sends_mails:
+            told.pop(SMTP_URL, None)  # there may be a password in it
         if child.edge is not None:
             # Whoever puts a load balancer before the edges tells devices its address instead.
             own_url = self.addresses.device_http(child.edge)

@@ -13,7 +13,9 @@ from rollcall.embedded.nats import Nats, accounts
 from rollcall.embedded.ports import Ports
 from rollcall.embedded.postgres import Postgres
 from rollcall.embedded.processes import end, identify, unprivileged
-from rollcall.secret_keys import admin_token_of, admit, secrets_of
+from rollcall.founding import Founded, found
+from rollcall.handed_on import mails_of, must_be_understood
+from rollcall.secret_keys import admin_token_of, people_key_of, secrets_of
 from rollcall.settings import Settings
 from rollcall.state import Runtime, State
 from rollcall.supervisor import Program, Supervisor
@@ -32,10 +34,12 @@ class Cloud:
     say: Callable[[str], None]
     announce: Callable[[str], None]
     _complete: bool = False
+    _founded: Founded | None = None
 
     def run(self) -> None:
         """Until a signal asks us to stop. Raises Trouble; nothing is left running either way."""
         settings, state = self.settings, State(self.settings.state)
+        must_be_understood(settings)
         with ExitStack() as held:
             held.enter_context(state.own(None if settings.database_url else unprivileged()))
             if left := state.runtime():
@@ -47,8 +51,9 @@ class Cloud:
             state.remember_ports({**state.ports(), **addresses.ports})
             postgres = Postgres(state.path, state.logs / "postgres.log")
             database = settings.database_url or postgres.conninfo
-            around = Surroundings(settings, secrets_of(state), addresses, database)
-            token, is_new = admin_token_of(state)
+            people_key = settings.people_key or people_key_of(state)
+            _, token_is_new = admin_token_of(state)
+            around = Surroundings(settings, secrets_of(state), addresses, database, people_key)
             held.callback(state.forget_runtime)
             supervisor = Supervisor(
                 changed=lambda: state.remember_runtime(self._runtime(supervisor, around)),
@@ -56,10 +61,11 @@ class Cloud:
                 logs=state.logs,
             )
             held.callback(supervisor.stop)
-            self._start(supervisor, state, around, postgres, token)
+            founded = self._start(supervisor, state, around, postgres)
             self._complete = True
             supervisor.changed()
-            self.announce(announcement(state, around, token if is_new else None))
+            unseen = founded.token if token_is_new or founded.token_is_new else None
+            self.announce(announcement(state, around, founded, unseen))
             supervisor.keep_running()
 
     def _start(
@@ -68,18 +74,20 @@ class Cloud:
         state: State,
         around: Surroundings,
         postgres: Program,
-        token: str,
-    ) -> None:
+    ) -> Founded:
         """Layer upon layer: what is started later needs what was started before."""
         if self.settings.database_url is None:
             supervisor.start([postgres])
         bring_up_to_date(around.database)
-        admit(token, around.database)
+        founded = self._founded = found(
+            around.database, around.people_key, self.settings.admin_email, state
+        )
         if self.settings.nats_url is None:
             supervisor.start([embedded_nats(state, around)])
         supervisor.start(
             [ChildProgram(child, state, around.environment(child)) for child in self.children]
         )
+        return founded
 
     def _runtime(self, supervisor: Supervisor, around: Surroundings) -> Runtime:
         addresses = around.addresses
@@ -94,6 +102,8 @@ class Cloud:
             nats=addresses.nats,
             nats_url=around.nats_url,
             database=around.database,
+            admin_email=self._founded.email if self._founded else None,
+            mails=mails_of(around.settings).place,
         )
 
 
@@ -113,7 +123,9 @@ def embedded_nats(state: State, around: Surroundings) -> Nats:
     )
 
 
-def announcement(state: State, around: Surroundings, new_token: str | None) -> str:
+def announcement(
+    state: State, around: Surroundings, founded: Founded, new_token: str | None
+) -> str:
     """Where everything listens, for the terminal; and the token, the first time only."""
     addresses, settings = around.addresses, around.settings
     rows = (
@@ -123,7 +135,15 @@ def announcement(state: State, around: Surroundings, new_token: str | None) -> s
         ("firmware", addresses.device_http()),
         ("database", "your own, by DATABASE_URL" if settings.database_url else around.database),
         ("state", str(state.path)),
+        ("mails", mails_of(settings).place),
+        ("people", administrator(state, founded)),
         ("token", f"in {state.admin_token}"),
         *([("", new_token)] if new_token else []),
     )
     return "\n".join(["Rollcall runs.", *(f"  {name:9} {value}" for name, value in rows)])
+
+
+def administrator(state: State, founded: Founded) -> str:
+    if not state.admin_password.exists():
+        return f"{founded.email} is the administrator"
+    return f"{founded.email} is the administrator, first password in {state.admin_password}"

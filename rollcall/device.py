@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import hmac
 import os
+from collections.abc import Iterator
 from hashlib import sha256
 from re import fullmatch
 from urllib.parse import urlsplit
 
 import httpx
 
+from rollcall.reference_answers import Offer, returning, value_of
 from rollcall.reference_device import Behaviour, ReferenceDevice
 from rollcall.secret_keys import secrets_of
 from rollcall.settings import read_settings
@@ -20,6 +22,7 @@ HELP = "Be a device (run), or print the secret that a device is made with (secre
 EXAMPLES = """\
   rollcall device secret e00fce681f2a3b4c5d6e7f80
   rollcall device run e00fce681f2a3b4c5d6e7f80 --product 94 --version 1 --publish temperature=21.5
+  rollcall device run e00fce681f2a3b4c5d6e7f80 --function check=200 --variable name=lamp
 """
 DEVICE_ID = r"[0-9a-f]{24}"
 
@@ -45,6 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_.add_argument(
         "--publish", action="append", default=[], metavar="NAME=DATA", help="publish this first"
     )
+    run_.add_argument(
+        "--function", action="append", default=[], metavar="NAME=NUMBER", help="have this function"
+    )
+    run_.add_argument(
+        "--variable", action="append", default=[], metavar="NAME=VALUE", help="have this variable"
+    )
+    run_.add_argument("--serial-number", default="", help="the serial number it says it has")
+    run_.add_argument("--claim-code", default="", help="the claim code it shows")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,6 +88,8 @@ async def live(arguments: argparse.Namespace) -> None:
                 never_confirm=arguments.never_confirm,
                 by_chunks=arguments.chunks,
             ),
+            offer=offer(arguments),
+            claim_code=arguments.claim_code,
             http=http,
             say=lambda sentence: print(f"{arguments.id}: {sentence}", flush=True),
         )
@@ -85,6 +98,22 @@ async def live(arguments: argparse.Namespace) -> None:
             await device.run()
         finally:
             publishing.cancel()
+
+
+def offer(arguments: argparse.Namespace) -> Offer:
+    """What the device is to have. Raises Trouble."""
+    numbers = {"serial_number": arguments.serial_number} if arguments.serial_number else {}
+    functions = {}
+    for name, _, number in pairs(arguments.function):
+        if not fullmatch(r"-?\d+|", number):
+            raise Trouble(f"--function {name}={number}: what it returns is a whole number.")
+        functions[name] = returning(int(number or 0))
+    variables = {name: value_of(held) for name, _, held in pairs(arguments.variable)}
+    return Offer(functions=functions, variables=variables, numbers=numbers)
+
+
+def pairs(wanted: list[str]) -> Iterator[tuple[str, str, str]]:
+    return (one.partition("=") for one in wanted)
 
 
 async def publish(device: ReferenceDevice, wanted: list[str]) -> None:

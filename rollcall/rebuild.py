@@ -2,11 +2,16 @@
 
 import argparse
 import os
+from contextlib import AbstractContextManager, closing, nullcontext
 
 import psycopg
 
-from projections.rebuilding import RECIPES, Busy, Differs, rebuild
+from domain.log.seals import Seals
+from projections.rebuilding import OF_SEALED, RECIPES, Busy, Differs, rebuild
 from rollcall.database import conninfo_in_use
+from rollcall.secret_keys import kept_people_key
+from rollcall.settings import read_settings
+from rollcall.state import State
 from rollcall.trouble import Trouble
 
 HELP = "Make a read model again from the log, compare it with the live one, and swap it in."
@@ -23,12 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    conninfo, model = conninfo_in_use(os.environ), arguments.model
     try:
-        rebuild(
-            conninfo_in_use(os.environ), arguments.model, accept=arguments.accept, say=print
-        )
+        with opened_seals(conninfo) if model in OF_SEALED else nullcontext() as seals:
+            rebuild(conninfo, model, accept=arguments.accept, say=print, seals=seals)
     except (Busy, Differs) as reason:
         raise Trouble(str(reason)) from None
     except psycopg.OperationalError as error:
         raise Trouble(f"The database cannot be used: {error}") from None
     return 0
+
+
+def opened_seals(conninfo: str) -> AbstractContextManager[Seals]:
+    """Under the master key of the environment, or the one made here. Raises Trouble."""
+    settings = read_settings(os.environ)
+    return closing(Seals(conninfo, settings.people_key or kept_people_key(State(settings.state))))

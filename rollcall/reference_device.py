@@ -19,6 +19,7 @@ from typing import Any
 import aiomqtt
 import httpx
 
+from rollcall.reference_answers import REQUESTS, Offer
 from rollcall.reference_fetch import ByChunks, ByHttp, Fetched, FetchFailed
 
 KEEP_ALIVE_S = 45
@@ -65,8 +66,10 @@ class ReferenceDevice:
     host: str = "127.0.0.1"
     mqtt_port: int = 1883
     behaviour: Behaviour = field(default_factory=Behaviour)
+    offer: Offer = field(default_factory=Offer)
     http: httpx.AsyncClient | None = None
     say: Callable[[str], None] = lambda sentence: None
+    claim_code: str = ""
     wait_s: float = WAIT_S_MIN
     answer_timeout_s: float = ANSWER_TIMEOUT_S
     turns: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
@@ -108,10 +111,13 @@ class ReferenceDevice:
 
     async def publish(self, events: list[dict[str, Any]]) -> dict[str, Any]:
         """Publish device events; returns the acknowledgement, however long it takes."""
+        return await self._wish(events)
+
+    def _wish(self, events: list[dict[str, Any]]) -> asyncio.Future[dict[str, Any]]:
         wish: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._wishes.append((events, wish))
         self._inbox.put_nowait(("wish", b""))
-        return await wish
+        return wish
 
     async def hello(self, at_least: int = 0) -> None:
         """Say hello once more, as after a change of `behaviour`; answered as of that position."""
@@ -154,7 +160,21 @@ class ReferenceDevice:
         async for message in client.messages:
             payload = message.payload
             assert isinstance(payload, bytes)
-            self._inbox.put_nowait((str(message.topic)[before:], payload))
+            what = str(message.topic)[before:]
+            if what in REQUESTS:
+                # At once, whatever else is going on: somebody waits.
+                await self._answer_request(client, what, json.loads(payload))
+            else:
+                self._inbox.put_nowait((what, payload))
+
+    async def _answer_request(
+        self, client: aiomqtt.Client, what: str, asked: dict[str, Any]
+    ) -> None:
+        answer = self.offer.answer(what, asked)
+        await client.publish(f"d/{self.device_id}/up/answer/{asked['id']}", json.dumps(answer))
+        self.say(f"asked to {what}: {answer}")
+        if what == "vitals":
+            self._wish([self.offer.vitals_event()])
 
     async def _live(self) -> None:
         """Say hello, do as told, then listen; returns when the device starts something else."""
@@ -196,6 +216,8 @@ class ReferenceDevice:
             "updates_enabled": self.behaviour.updates_enabled,
             "id": next(self._ids),
             "at_least": at_least,
+            "claim_code": self.claim_code or None,
+            **self.offer.described(),
         }
         answer = await self._ask("hello", {k: v for k, v in said.items() if v is not None}, "hello")
         if "error" in answer:

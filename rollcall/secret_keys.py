@@ -1,19 +1,18 @@
 """The secrets of one Rollcall: made at its first start, kept in its state directory, 0600."""
 
-import hashlib
 import secrets
 
 import msgspec
-import psycopg
 from msgspec import Struct
 
 from device_edge.nkeys import KeyPair
+from domain.log.seals import KEY_BYTES, MasterKeyMalformed, master_key_of, spelled
 from rollcall.state import State, write_private
+from rollcall.trouble import Trouble
 
 PASSWORD_BYTES = 24
 ADMIN_TOKEN_BYTES = 20
 MASTER_KEY_BYTES = 32
-ADD_TOKEN = "INSERT INTO api.token (token_hash, label) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
 
 class Secrets(Struct, frozen=True):
@@ -42,13 +41,37 @@ def secrets_of(state: State) -> Secrets:
 
 def admin_token_of(state: State) -> tuple[str, bool]:
     """The administrator's token, and whether it was made just now. Only for the state's owner."""
-    new = not state.admin_token.exists()
-    if new:
-        write_private(state.admin_token, f"{secrets.token_hex(ADMIN_TOKEN_BYTES)}\n".encode())
-    return state.admin_token.read_text().strip(), new
+    if state.admin_token.exists():
+        return state.admin_token.read_text().strip(), False
+    return new_admin_token(state), True
 
 
-def admit(token: str, conninfo: str) -> None:
-    """Let the token in. The database learns its SHA-256 only."""
-    with psycopg.connect(conninfo) as connection:
-        connection.execute(ADD_TOKEN, [hashlib.sha256(token.encode()).digest(), "administrator"])
+def new_admin_token(state: State) -> str:
+    """Another one, in the place of the one there was."""
+    token = secrets.token_hex(ADMIN_TOKEN_BYTES)
+    write_private(state.admin_token, f"{token}\n".encode())
+    return token
+
+
+def new_admin_password(state: State) -> str:
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    write_private(state.admin_password, f"{password}\n".encode())
+    return password
+
+
+def people_key_of(state: State) -> bytes:
+    """The master key of what is sealed, made if there is none yet. Only for the state's owner."""
+    if not state.master_key.exists():
+        made = spelled(secrets.token_bytes(KEY_BYTES))
+        write_private(state.master_key, f"{made}\n".encode())
+    return kept_people_key(state)
+
+
+def kept_people_key(state: State) -> bytes:
+    """The master key that was made earlier. Raises Trouble if it is not there, or is none."""
+    try:
+        return master_key_of(state.master_key.read_text().strip())
+    except FileNotFoundError:
+        raise Trouble(f"There is no {state.master_key}: set ROLLCALL_MASTER_KEY.") from None
+    except MasterKeyMalformed as error:
+        raise Trouble(f"{state.master_key}: {error}") from None

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_edge.nkeys import KeyPair, SeedMalformed
+from domain.log.seals import MasterKeyMalformed, master_key_of
+from domain.names import EMAIL_CHARACTERS_MAX
 from rollcall.state import state_path
 from rollcall.trouble import Trouble
 
 PORT_MAX = 65535
 MASTER_KEY_DIGITS = 64
+ADMIN_EMAIL = "admin@rollcall.local"
 EXTERNAL_NATS = ("NATS_URL", "NATS_AUTH_URL", "ROLLCALL_ISSUER_SEED")
 
 
@@ -45,6 +48,8 @@ class Settings:
     nats_auth_url: str | None
     issuer_seed: str | None
     master_key: str | None
+    people_key: bytes | None
+    admin_email: str
     inherited: Mapping[str, str]
 
     @property
@@ -79,6 +84,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         nats_auth_url=given.get("NATS_AUTH_URL"),
         issuer_seed=issuer_seed(given.get("ROLLCALL_ISSUER_SEED")),
         master_key=master_key(given.get("ROLLCALL_DEVICE_MASTER_KEY")),
+        people_key=people_key(given.get("ROLLCALL_MASTER_KEY")),
+        admin_email=admin_email(given.get("ROLLCALL_ADMIN_EMAIL", ADMIN_EMAIL)),
         inherited=dict(environment),
     )
 
@@ -94,6 +101,19 @@ def issuer_seed(text: str | None) -> str | None:
 def master_key(text: str | None) -> str | None:
     if text is not None and not re.fullmatch(f"[0-9a-fA-F]{{{MASTER_KEY_DIGITS}}}", text):
         raise Trouble(f"ROLLCALL_DEVICE_MASTER_KEY is not {MASTER_KEY_DIGITS} hex digits.")
+    return text
+
+
+def people_key(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else master_key_of(text)
+    except MasterKeyMalformed as error:
+        raise Trouble(f"ROLLCALL_MASTER_KEY: {error}") from None
+
+
+def admin_email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text) or len(text) > EMAIL_CHARACTERS_MAX:
+        raise Trouble(f"ROLLCALL_ADMIN_EMAIL is {text!r}, which is no e-mail address.")
     return text
 
 

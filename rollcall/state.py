@@ -31,6 +31,8 @@ class Runtime(Struct, frozen=True, kw_only=True):
     nats: str | None = None
     nats_url: str | None = None
     database: str | None = None
+    admin_email: str | None = None
+    mails: str | None = None
 
 
 def state_path(asked: str | None) -> Path:
@@ -51,6 +53,8 @@ class State:
         self.logs = path / "log"
         self.ready = path / "ready"
         self.admin_token = path / "admin_token"
+        self.admin_password = path / "admin_password"
+        self.master_key = path / "master_key"
         self.secrets = path / "secrets.json"
         self._owner = path / "owner"
         self._ports = path / "ports.json"

@@ -19,6 +19,8 @@ EXAMPLES = """\
   nats_url      the address with the edges' password, for tools of an operator
   database      a conninfo for libpq
   admin_token   the administrator's token
+  admin_email   the administrator's e-mail, by which to log in
+  mails         where mails go: an SMTP server, or the folder they land in
   pids          process numbers by name
   ports, state, log
 """
@@ -49,6 +51,8 @@ def status(state: State) -> dict[str, Any]:
         "device_http": None,
         "database": None,
         "admin_token": None,
+        "admin_email": None,
+        "mails": None,
         "pids": {},
         "ports": {},
         "state": str(state.path),
@@ -69,6 +73,8 @@ def running(state: State, runtime: Runtime) -> dict[str, Any]:
         "device_http": runtime.device_http,
         "database": runtime.database,
         "admin_token": state.admin_token.read_text().strip(),
+        "admin_email": runtime.admin_email,
+        "mails": runtime.mails,
         "pids": {name: known.pid for name, known in processes.items()},
         "ports": runtime.ports,
     }
@@ -77,7 +83,7 @@ def running(state: State, runtime: Runtime) -> dict[str, Any]:
 def readable(found: dict[str, Any]) -> str:
     if not found["pids"]:
         return f"Nothing runs; state directory {found['state']}."
-    addresses = ("http", "device_http", "mqtt", "nats", "database", "state", "log")
+    addresses = ("http", "device_http", "mqtt", "nats", "database", "mails", "state", "log")
     rows = [f"  {name:12} {found[name] or 'your own'}" for name in addresses]
     rows += [f"  {name:12} process {pid}" for name, pid in found["pids"].items()]
     return "\n".join(["Everything serves." if found["ready"] else "Not everything serves.", *rows])

@@ -30,6 +30,15 @@ environment:
                                        127.0.0.1; 0.0.0.0 lets other machines in
   ROLLCALL_DEVICE_HTTP_URL             where devices are told to fetch firmware
   ROLLCALL_DEVICE_MASTER_KEY           64 hex digits instead of a key of our own making
+  ROLLCALL_MASTER_KEY                  32 bytes in base64, the key to what is sealed about people,
+                                       instead of one of our own making
+  ROLLCALL_ADMIN_EMAIL                 the first administrator's; admin@rollcall.local
+  ROLLCALL_SMTP_URL, ROLLCALL_MAIL_FROM
+                                       a server for mails, and from whom they are; else they
+                                       land in the state directory
+  ROLLCALL_PUBLIC_URL                  the API's address as people reach it, for mails
+  ROLLCALL_LIMITS, ROLLCALL_PROXIES    what one address may have, and how many proxies of yours
+                                       stand before the API
   DATABASE_URL                         your own PostgreSQL
   NATS_URL, NATS_AUTH_URL, ROLLCALL_ISSUER_SEED
                                        your own NATS; see `rollcall nats-config`

@@ -1,29 +1,15 @@
 """What a device may publish, and what it is told where it published something else."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from device_edge.messages import Malformed, encode, fault, read
-from domain.hello import Short
-from domain.names import TEXT_PATTERN
+from domain.published import DeviceEvent, data_bytes_max
 
-MESSAGE_BYTES_MAX = 128 * 1024  # the largest array of valid events fits
+MESSAGE_BYTES_MAX = 128 * 1024  # the largest array of valid events fits, but for vitals
 EVENTS_MAX = 100  # in one message
-NAME_CHARACTERS_MAX = 64
-DATA_BYTES_MAX = 1024
-TTL_S_DEFAULT = 60
-TTL_S_MAX = 16_777_215
-
-
-class DeviceEvent(Struct, frozen=True):
-    """`ttl` is passed on as it is; `id` comes back with the acknowledgement."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
-    data: Annotated[str, Meta(pattern=TEXT_PATTERN)] | None = None
-    ttl: Annotated[int, Meta(ge=0, le=TTL_S_MAX)] = TTL_S_DEFAULT
-    id: Short = ""
 
 
 class RefusedEvent(Struct, frozen=True):
@@ -75,8 +61,9 @@ def event_of(published: Any) -> DeviceEvent:
     event = msgspec.convert(published, DeviceEvent)
     # Characters were counted so far; what counts for data is bytes.
     size = len(event.data.encode()) if event.data else 0
-    if size > DATA_BYTES_MAX:
-        raise msgspec.ValidationError(f"{size} bytes; {DATA_BYTES_MAX} is the limit - at `$.data`")
+    limit = data_bytes_max(event.name)
+    if size > limit:
+        raise msgspec.ValidationError(f"{size} bytes; {limit} is the limit - at `$.data`")
     return event
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
 
+import msgspec
 from nats.aio.client import Client
 from nats.errors import Error
 from nats.js.errors import NotFoundError
@@ -14,7 +15,7 @@ from nats.js.errors import NotFoundError
 from device_edge.checkpoints import BEGIN, MOVE, READ, Checkpoint, Superseded
 from device_edge.credentials import is_device_id
 from device_edge.intake.days import Connection, Days
-from device_edge.intake.device_event import DeviceEvent, read_message
+from device_edge.intake.device_event import read_message
 from device_edge.reading import Entry, Reading, ReadingLost, reading
 from device_edge.streams import (
     DEVICE_EVENTS,
@@ -22,7 +23,8 @@ from device_edge.streams import (
     last_sequence_of,
     make_stream,
 )
-from domain.subjects import DEVICE_EVENTS_STREAM, down
+from domain.published import DeviceEvent, PublishedForOthers
+from domain.subjects import API, DEVICE_EVENTS_STREAM, down
 
 READER = "intake"
 PAGE_ENTRIES = 2_000
@@ -31,10 +33,10 @@ PURGE_EVERY_S = 1.0
 DAYS_EVERY_S = 3600.0
 AGAIN_AFTER_S = 0.2
 COPY = (
-    "COPY telemetry.device_event (device_id, product_id, name, data, ttl, published_at)"
-    " FROM STDIN (FORMAT BINARY)"
+    "COPY telemetry.device_event"
+    " (device_id, product_id, name, data, ttl, published_at, user_id) FROM STDIN (FORMAT BINARY)"
 )
-COLUMN_TYPES = ("text", "int4", "text", "text", "int4", "timestamptz")
+COLUMN_TYPES = ("text", "int4", "text", "text", "int4", "timestamptz", "text")
 # A device that is only asking to get into a product does not speak for it yet.
 PRODUCTS = (
     "SELECT device_id, device.product_id FROM fleet.device JOIN fleet.cohort USING (cohort_id)"
@@ -43,13 +45,18 @@ PRODUCTS = (
 
 
 class Published(NamedTuple):
-    """A message, the valid events in it, and what its device is told once they are stored."""
+    """A message, the valid events in it, and what its device is told once they are stored.
+
+    Whoever published it through the API was told already: there is no `ack` then, and `on_behalf`
+    says of which product and user.
+    """
 
     sequence: int
     device_id: str
     at: datetime
     events: Sequence[DeviceEvent]
-    ack: bytes
+    ack: bytes | None
+    on_behalf: PublishedForOthers | None = None
 
 
 class Intake:
@@ -110,14 +117,14 @@ class Intake:
         return checkpoint
 
     async def _take(self, entries: Sequence[Entry], checkpoint: Checkpoint) -> Checkpoint:
-        messages = [published_by(entry) for entry in entries]
-        messages = [one for one in messages if is_device_id(one.device_id)]
+        messages = [one for entry in entries if (one := published_by(entry)) is not None]
         fresh = [one for one in messages if one.sequence > checkpoint.sequence]
         last = max(entries[-1].sequence, checkpoint.sequence)
         if last > checkpoint.sequence:
             await self._store(fresh, checkpoint, last)
         for message in messages:
-            await self._nats.publish(down(message.device_id, "ack"), message.ack)
+            if message.ack is not None:
+                await self._nats.publish(down(message.device_id, "ack"), message.ack)
         return checkpoint.moved_to(last)
 
     async def _store(self, messages: Sequence[Published], checkpoint: Checkpoint, to: int) -> None:
@@ -127,7 +134,8 @@ class Intake:
             move = await self._database.execute(MOVE, checkpoint.move_parameters(to))
             if move.rowcount != 1:
                 raise Superseded
-            products = await self._products({one.device_id for one in messages})
+            speakers = {one.device_id for one in messages if one.on_behalf is None}
+            products = await self._products(speakers)
             await self._copy(messages, products)
 
     async def _products(self, device_ids: set[str]) -> dict[str, int]:
@@ -137,10 +145,12 @@ class Intake:
     async def _copy(self, messages: Iterable[Published], products: dict[str, int]) -> None:
         async with self._database.cursor() as cursor, cursor.copy(COPY) as copy:
             copy.set_types(COLUMN_TYPES)
-            for _, device_id, at, events, _ in messages:
-                product_id = products.get(device_id)
+            for _, device_id, at, events, _, on_behalf in messages:
+                product_id, user_id = products.get(device_id), None
+                if on_behalf is not None:
+                    product_id, user_id = on_behalf.product_id, on_behalf.user_id or None
                 for event in events:
-                    row = (device_id, product_id, event.name, event.data, event.ttl, at)
+                    row = (device_id, product_id, event.name, event.data, event.ttl, at, user_id)
                     await copy.write_row(row)
 
     async def _purge(self, checkpoint: Checkpoint) -> None:
@@ -152,7 +162,22 @@ class Intake:
             self._purged = (monotonic(), checkpoint.sequence)
 
 
-def published_by(entry: Entry) -> Published:
-    events, ack = read_message(entry.data)
+decode_published = msgspec.json.Decoder(PublishedForOthers).decode
+
+
+def published_by(entry: Entry) -> Published | None:
+    """None for what neither a device nor the API published: nobody else could mean anything."""
+    speaker = entry.subject.split(".", 2)[1]
     at = datetime.fromtimestamp(entry.stored_ns / 1e9, UTC)
-    return Published(entry.sequence, entry.subject.split(".", 2)[1], at, events, ack)
+    if is_device_id(speaker):
+        events, ack = read_message(entry.data)
+        return Published(entry.sequence, speaker, at, events, ack)
+    if speaker != API:
+        return None
+    try:
+        published = decode_published(entry.data)
+    except msgspec.MsgspecError as error:
+        print(f"An event of the API cannot be read: {error}", file=sys.stderr, flush=True)
+        return None
+    device_id = published.device_id or API
+    return Published(entry.sequence, device_id, at, [published.event], None, published)

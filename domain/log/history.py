@@ -56,6 +56,13 @@ def product_history(fleet: Fleet, product_id: int, until: int = POSITION_MAX) ->
     return read(fleet, OF_PRODUCT, params)
 
 
+def streams_history(
+    fleet: Fleet, streams: Sequence[str], until: int = POSITION_MAX
+) -> list[Recorded]:
+    """Everything in some streams, in order, up to a position."""
+    return read(fleet, OF_STREAMS, [list(streams), until, HISTORY_EVENTS_MAX + 1])
+
+
 def recorded_at(fleet: Fleet, position: int) -> Recorded | None:
     """The event at a position, None if no event has it."""
     found = read(fleet, AT, [position])

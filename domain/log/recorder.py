@@ -42,11 +42,14 @@ Alongside = Callable[[Cursor[tuple[Any, ...]]], None]
 
 
 class Guard(NamedTuple):
-    """A condition on the whole log: no event of these names about the product since a position."""
+    """A condition on the whole log: no event of these names since a position, about the product.
+
+    Without a product: about whatever it is.
+    """
 
     after: int
     topics: tuple[str, ...]
-    product_id: int
+    product_id: int | None = None
 
 
 class MovedOn(IntegrityError):

@@ -12,6 +12,12 @@ from domain.firmware import FirmwareReleased
 from domain.group import GroupRemoved
 from domain.model import Event
 from domain.product import FAILED_ATTEMPTS_DEFAULT
+from domain.product_ownership import (
+    OwnershipTransferred,
+    ProductDeclined,
+    ProductOffered,
+    ProductOfferWithdrawn,
+)
 from projections.fleet.rows import FirmwareRow, GroupRow, ProductRow
 
 
@@ -131,6 +137,15 @@ def touch_product(rows: Catalogue, event: Any, place: Place) -> ProductRow | Non
     return row
 
 
+def transfer_product(rows: Catalogue, event: OwnershipTransferred, place: Place) -> None:
+    if row := touch_product(rows, event, place):
+        row.owner = event.owner
+
+
+def leave_product(rows: Catalogue, event: Any, place: Place) -> None:
+    """Who is offered a product is for the read model of access: the product is as it was."""
+
+
 def change_policy(rows: Catalogue, event: Any, place: Place) -> None:
     touch_product(rows, event, place)  # the rest is facts
 
@@ -235,6 +250,10 @@ FOLDS: dict[type[Event], Fold] = {
     product.AutoApprovalForbidden: change_policy,
     product.FailedAttemptsLimited: change_policy,
     product.ProductRetired: change_policy,
+    ProductOffered: leave_product,
+    ProductOfferWithdrawn: leave_product,
+    ProductDeclined: leave_product,
+    OwnershipTransferred: transfer_product,
     group.GroupCreated: create_group,
     group.GroupRenamed: rename_group,
     group.GroupDescribed: describe_group,

@@ -6,10 +6,19 @@ from typing import Any
 
 from domain import device_events as intended
 from domain import session as done
+from domain.description import DeviceDescribed
 from domain.facts import DEVICE_FACTS_CHANGED_BY, DeviceFacts, evolve_device
 from domain.handshake import running_version
 from domain.hello import Hello
 from domain.model import Event
+from domain.ownership import (
+    DeviceClaimed,
+    DeviceUnclaimed,
+    TransferAccepted,
+    TransferDeclined,
+    TransferRequested,
+    TransferWithdrawn,
+)
 from projections.fleet.cohorts import cohort_id
 from projections.fleet.rows import DeviceRow
 
@@ -53,7 +62,8 @@ def change_facts(row: DeviceRow, event: Event, position: int) -> bool:
 def change_product(row: DeviceRow, facts: DeviceFacts) -> None:
     """Elsewhere it starts anew; what it runs is looked at with the new product's eyes."""
     row.product_id = facts.product_id
-    row.name = row.notes = ""
+    if row.owner is None:
+        row.name = row.notes = ""
     row.entered_at = None
     row.running = running_of(row)
 
@@ -80,6 +90,21 @@ def name(row: DeviceRow, event: intended.DeviceNamed, *_: object) -> None:
 
 def note(row: DeviceRow, event: intended.DeviceNoted, *_: object) -> None:
     row.notes = event.notes
+
+
+def claim(row: DeviceRow, event: DeviceClaimed, *_: object) -> None:
+    change_owner(row, event.user_id)
+
+
+def unclaim(row: DeviceRow, *_: object) -> None:
+    change_owner(row, None)
+
+
+def change_owner(row: DeviceRow, owner: str | None) -> None:
+    """What the owner called it is the owner's, unless the device is in a product."""
+    row.owner = owner
+    if row.product_id is None:
+        row.name = row.notes = ""
 
 
 def start_billing(
@@ -189,6 +214,12 @@ FOLDS: dict[type[Event], Fold] = {
     intended.DeviceDenied: enter,
     intended.DeviceNamed: name,
     intended.DeviceNoted: note,
+    DeviceClaimed: claim,
+    DeviceUnclaimed: unclaim,
+    TransferRequested: leave,
+    TransferWithdrawn: leave,
+    TransferDeclined: leave,
+    TransferAccepted: leave,
     intended.BillingStarted: start_billing,
     intended.UpdateRetryAsked: retry,
     intended.BinaryFlashed: leave,
@@ -200,6 +231,7 @@ FOLDS: dict[type[Event], Fold] = {
     done.FirmwareUpdateFailed: fail_update,
     done.UpdateStuck: get_stuck,
     done.SessionEnded: go_offline,
+    DeviceDescribed: leave,
 }
 
 

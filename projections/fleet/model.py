@@ -27,6 +27,7 @@ from projections.trouble import CannotApply, passes
 PAGE_EVENTS_MAX = 40_000
 ROWS_HELD_MAX = 50_000  # devices kept in memory from page to page, about 1 KB each
 ABOUT_DEVICES = ("device-", "session-")
+ABOUT_PRODUCTS = ("product-", "group-", "firmware-")
 
 
 ROWS = """
@@ -174,8 +175,10 @@ class FleetModel:
         changed, written_until = self._changed, self._written_until
         position, topic = 0, ""
         try:
-            for (_, topic, state, position, recorded_at), row in zip(rows, held, strict=True):
+            for (stream, topic, state, position, recorded_at), row in zip(rows, held, strict=True):
                 if row is None:
+                    if not stream.startswith(ABOUT_PRODUCTS):
+                        continue  # of people, and of what is theirs
                     stored = self._mapper.decoder(topic)(state)
                     place = Place(position, recorded_at, stored.actor)
                     catalogue.apply(self._catalogue, stored.event, place)

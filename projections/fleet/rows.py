@@ -49,6 +49,7 @@ class DeviceRow(Struct, gc=False):
     update_at: datetime | None = None
     facts_position: int = 0
     last_position: int = 0
+    owner: str | None = None  # the user who claimed it
     # of the cohort
     standing: str = Standing.MEMBER.value
     groups: tuple[str, ...] = ()

@@ -2,14 +2,19 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from domain.log.fleet import Fleet
 from tests import servers
+from tests.api.company import Company
+from tests.api.owners import Owners
+from tests.api.person import Person, seed_clients
 from tests.api.serving import Served, following, serving
 from tests.api.world import World
+from tests.people import people
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +49,40 @@ def world(api: httpx.Client, fleet: Fleet) -> World:
     world = World(api, fleet, name=f"fleet {secrets.token_hex(4)}")
     assert world.id
     return world
+
+
+@pytest.fixture
+def nobody(served: Served) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with served.client(token=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def seeded(served: Served) -> Served:
+    """The API, with the clients of the cloud's own that tools come with."""
+    seed_clients(served.database)
+    return served
+
+
+@pytest.fixture
+def person(seeded: Served, nobody: httpx.Client) -> Person:
+    """Somebody with an account of their own."""
+    return Person(seeded, nobody)
+
+
+@pytest.fixture
+def company(served: Served) -> Iterator[Company]:
+    """A product with an owner who is no administrator of the installation."""
+    with people(served.database) as those:
+        company = Company(served, those)
+        company.found()
+        with company.clients:
+            yield company
+
+
+@pytest.fixture
+def owners(served: Served, world: World) -> Iterator[Owners]:
+    """People who have devices, and a product that some of these are in."""
+    with people(served.database) as those, ExitStack() as clients:
+        yield Owners(served, those, world, clients)

@@ -1,7 +1,6 @@
 """The API served from a thread, with the read models that follow its database, as in production."""
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +12,23 @@ import httpx
 import psycopg
 import uvicorn
 
-from api.app import Settings, create_app
+from api.app import create_app
+from api.cloud import Settings
+from api.limits import Limit
+from api.link import ANSWER_TIMEOUT_S
 from domain.log.fleet import Fleet
+from domain.log.seals import Seals
+from projections.access.model import AccessModel
+from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.following import Follower
 from projections.history import HistoryModel
+from projections.orphans import OrphanModel
 from projections.reacting import ReactionModel
 from projections.running import Runner
+from projections.tracking import Tracking
 from tests.api import conformity
+from tests.people import MASTER_KEY, people
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START_TIMEOUT_S = 20.0
@@ -46,22 +54,59 @@ class Served:
             **options,
         )
 
+    def async_client(self, token: str = TOKEN) -> httpx.AsyncClient:
+        async def check(response: httpx.Response) -> None:
+            await response.aread()
+            conformity.check(response)
 
-def add_token(database: str, token: str, label: str, scopes: tuple[str, ...] = ("*",)) -> None:
-    with psycopg.connect(database) as connection:
-        connection.execute(
-            "INSERT INTO api.token (token_hash, label, scopes) VALUES (%s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            [hashlib.sha256(token.encode()).digest(), label, list(scopes)],
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=CLIENT_TIMEOUT_S,
+            event_hooks={"response": [check]},
         )
 
 
+def add_token(database: str, token: str, label: str, scopes: tuple[str, ...] = ("*",)) -> str:
+    """Let an administrator whose e-mail is the label in by that token; returns their user id.
+
+    Twice is once. It works as soon as this returns.
+    """
+    with people(database) as those:
+        user_id = those.sign_up(label, administrator=True)
+        those.issue(token, user_id, scopes=scopes)
+    return user_id
+
+
 @contextmanager
-def serving(database: str, *, wait_s: float = WAIT_S) -> Iterator[Served]:
-    """The API on a port of its own."""
+def serving(
+    database: str,
+    *,
+    wait_s: float = WAIT_S,
+    limits: tuple[Limit, ...] = (),
+    proxies: int = 0,
+    nats_url: str = "",
+    answer_s: float = ANSWER_TIMEOUT_S,
+    claim_offline: bool = False,
+) -> Iterator[Served]:
+    """The API on a port of its own. All tests call from one address: none is limited by default."""
     stopping = threading.Event()
-    app = create_app(Settings(database=database, wait_s=wait_s), stopping)
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="on", loop="uvloop")
+    app = create_app(
+        Settings(
+            database=database,
+            master_key=MASTER_KEY,
+            wait_s=wait_s,
+            limits=limits,
+            proxies=proxies,
+            nats_url=nats_url,
+            answer_s=answer_s,
+            claim_offline=claim_offline,
+        ),
+        stopping,
+    )
+    config = uvicorn.Config(
+        app, port=0, log_config=None, lifespan="on", loop="uvloop", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="api")
     add_token(database, TOKEN, "admin")
@@ -86,10 +131,15 @@ def following(database: str) -> Iterator[None]:
     with ExitStack() as stack:
         fleet = Fleet(database, pool_connections=2)
         stack.callback(fleet.close)
+        seals = Seals(database, MASTER_KEY)
+        stack.callback(seals.close)
         tasks = [
             Follower(FleetModel()),
             Follower(HistoryModel()),
+            Follower(DescribedModel()),
+            Follower(AccessModel(seals)),
             Follower(ReactionModel(lambda: fleet)),
+            Follower(OrphanModel(lambda: fleet), behind=Tracking("fleet", "fleet")),
         ]
         died: list[str] = []
         runners = [Runner(task, database, died=partial(died.append, task.name)) for task in tasks]

@@ -76,6 +76,13 @@ def test_a_form_that_cannot_be_read_is_refused(world: World, content: bytes) -> 
     send(world, 400, content=content, headers=FORM)
 
 
+def test_a_field_that_is_sent_again_is_several() -> None:
+    assert nested([("a", "1"), ("b", "2"), ("a", ""), ("a", "3")]) == {
+        "a": ["1", "", "3"],
+        "b": "2",
+    }
+
+
 def test_forms_nest_as_the_clients_write_them() -> None:
     pairs = [("a[b]", "1"), ("a[c][]", "2"), ("a[c][]", "3"), ("d[0]", "4"), ("d[1]", "5")]
     assert nested(pairs) == {"a": {"b": "1", "c": ["2", "3"]}, "d": ["4", "5"]}

@@ -136,7 +136,7 @@ def test_a_value_that_cannot_be_is_named(
 
 def test_nothing_to_change_is_said(world: World) -> None:
     device_id = world.import_devices()[0]
-    for body in ({}, {"signal": 1}, {"flash": True}):
+    for body in ({}, {"blink": 1}, {"flash": True}):
         error = world.refused("PUT", f"/devices/{device_id}", 400, json=body)
         assert "desired_firmware_version" in error["error_description"]
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from api import problem
-from api.problem import Problem, answer_to, error_of, status_of
+from api.failure import answer_to, error_of, status_of
+from api.problem import Problem
 from domain import device, firmware, group, product
 from domain.model import Refused
 from tests.api.serving import Served
@@ -82,12 +83,13 @@ def test_what_nobody_foresaw_names_the_request_and_is_logged_once(
 
 def test_only_a_bad_token_is_a_401_and_only_tokens_are_called_so() -> None:
     problems = [kind for kind in vars(problem).values() if is_problem(kind)]
-    assert [kind for kind in problems if kind.status == 401] == [problem.TokenInvalid]
+    told_401 = [kind for kind in problems if kind.status == 401]
+    assert told_401 == [problem.TokenInvalid, problem.TokenExpired]
     told = [kind for kind in problems if "access token" in (kind.__doc__ or "").lower()]
-    assert told == [problem.TokenMissing, problem.TokenInvalid]
+    assert told == [problem.TokenMissing, problem.TokenInvalid, problem.TokenExpired]
     codes = [kind.error for kind in problems]
     assert "expired_token" not in codes
-    assert codes.count("invalid_token") == 1
+    assert codes.count("invalid_token") == 2
 
 
 def is_problem(kind: object) -> bool:

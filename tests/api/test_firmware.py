@@ -43,7 +43,7 @@ def test_a_version_is_uploaded_and_shown(world: World) -> None:
             "intelligent": False,
             "device_count": 0,
             "proven_by": None,
-            "uploaded_by": {"username": "token:admin"},
+            "uploaded_by": {"username": "admin"},
         }.items()
     )
     assert len(firmware["_id"]) == 24

@@ -8,6 +8,7 @@ import pytest
 from domain.hello import Told
 from tests.api.serving import Served, add_token
 from tests.api.world import World, new_id
+from tests.people import id_for
 
 
 def names(world: World, below: str = "", **query: Any) -> list[str]:
@@ -26,7 +27,8 @@ def test_an_event_says_who_did_it_from_where_and_when(world: World) -> None:
             "stream": f"product-{world.id}",
             "event": {"product_id": world.id, "name": "renamed"},
             "stream_version": 2,
-            "actor": "token:admin",
+            "actor": f"user:{id_for('admin')}",
+            "by": "admin",
             "origin": "http 127.0.0.1",
             "request": "order-66",
         }.items()
@@ -85,11 +87,12 @@ def test_firmware_and_groups_have_histories(world: World) -> None:
 
 
 def test_history_is_filtered_by_name_and_by_actor(world: World, served: Served) -> None:
-    add_token(served.database, "second", "robot")
+    robot_is = f"user:{add_token(served.database, 'second', 'robot')}"
+    admin_is = f"user:{id_for('admin')}"
     with served.client(token="second") as robot:
         robot.put(world.path, json={"name": "by robot"})
     world.put("", description="d")
-    assert names(world, actor="token:robot") == ["ProductRenamed"]
+    assert names(world, actor=robot_is) == ["ProductRenamed"]
     assert names(world, name="ProductDescribed,ProductCreated") == [
         "ProductDescribed",
         "ProductCreated",
@@ -97,8 +100,8 @@ def test_history_is_filtered_by_name_and_by_actor(world: World, served: Served) 
     assert names(world, name="Nothing") == []
     assert names(world, actor="nobody") == []
     device_id = world.import_devices()[0]
-    assert names(world, f"/devices/{device_id}", actor="token:admin") == ["DeviceImported"]
-    assert names(world, f"/devices/{device_id}", actor="token:robot") == []
+    assert names(world, f"/devices/{device_id}", actor=admin_is) == ["DeviceImported"]
+    assert names(world, f"/devices/{device_id}", actor=robot_is) == []
 
 
 def test_history_is_bounded_by_positions_and_times(world: World) -> None:

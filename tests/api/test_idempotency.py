@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from api.idempotency import HEADER, fingerprint_of
-from domain.device import LockFirmware
+from domain.device_commands import LockFirmware
 from domain.device_events import DeviceImported
 from domain.group import CreateGroup
 from domain.model import Command, Event
@@ -53,6 +53,23 @@ def test_a_refusal_is_answered_again_too(world: World, key: dict[str, str]) -> N
     second = world.api.post(path, json={"name": "Bad"}, headers=key)
     assert first.status_code == second.status_code == 400
     assert first.json() == second.json()
+
+
+def test_the_reply_that_is_kept_can_be_read_by_its_caller_alone(
+    served: Served, world: World, key: dict[str, str]
+) -> None:
+    said = {"name": f"lamp of {key[HEADER]}", "platform_id": PLATFORM}
+    reply = world.api.post("/v1/products", json=said, headers=key)
+
+    with psycopg.connect(served.database) as connection:
+        row = connection.execute(
+            "SELECT body FROM api.idempotent_call WHERE key = %s", [key[HEADER]]
+        ).fetchone()
+    assert row is not None
+    assert said["name"] in reply.text
+    assert key[HEADER].encode() not in row[0]
+    again = world.api.post("/v1/products", json=said, headers=key)
+    assert again.content == reply.content
 
 
 def test_a_key_serves_one_call_only(world: World, key: dict[str, str]) -> None:

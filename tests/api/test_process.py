@@ -16,7 +16,9 @@ import httpx
 import psycopg
 import pytest
 
+from domain.log.seals import spelled
 from tests.api.serving import TOKEN, add_token, following
+from tests.people import MASTER_KEY
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 30.0
@@ -41,6 +43,7 @@ def api_process(database: str, folder: Path) -> Iterator[tuple[subprocess.Popen[
     environment = {
         **os.environ,
         "DATABASE_URL": database,
+        "ROLLCALL_MASTER_KEY": spelled(MASTER_KEY),
         "ROLLCALL_HTTP_PORT": str(port),
         "ROLLCALL_READY_FILE": str(ready),
     }
@@ -64,7 +67,12 @@ def test_it_serves_when_it_says_so_and_ends_cleanly_when_told_to(
 
 @pytest.mark.parametrize("database_url", ["", "host=127.0.0.1 port=1 dbname=none"])
 def test_it_ends_with_an_error_where_it_cannot_serve(database_url: str) -> None:
-    environment = {**os.environ, "DATABASE_URL": database_url, "ROLLCALL_HTTP_PORT": "0"}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "ROLLCALL_MASTER_KEY": spelled(MASTER_KEY),
+        "ROLLCALL_HTTP_PORT": "0",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "api"],
         env=environment,
@@ -74,6 +82,21 @@ def test_it_ends_with_an_error_where_it_cannot_serve(database_url: str) -> None:
     )
     assert done.returncode != 0
     assert done.stderr
+
+
+@pytest.mark.parametrize("key", ["", "not a key", spelled(MASTER_KEY[:-1])])
+def test_it_does_not_begin_without_the_key_to_what_is_sealed(database: str, key: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": database, "ROLLCALL_MASTER_KEY": key}
+    done = subprocess.run(
+        [sys.executable, "-m", "api"],
+        env=environment,
+        cwd=ROOT,
+        timeout=TIMEOUT_S,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert done.stderr == "ROLLCALL_MASTER_KEY: The master key must be 32 bytes in base64.\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

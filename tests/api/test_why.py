@@ -6,6 +6,7 @@ import pytest
 
 from domain.hello import Told
 from tests.api.world import World
+from tests.people import id_for
 
 
 def why(world: World, device_id: str, **query: Any) -> Any:
@@ -27,7 +28,7 @@ def test_a_lock_wins_and_what_lost_to_it_is_named_with_its_events(world: World) 
     assert losers == [("group", 2, "beta"), ("default", 1, None)]
     positions = [event["position"] for event in found["events"]]
     assert positions == sorted(positions)
-    assert {event["actor"] for event in found["events"]} == {"token:admin"}
+    assert {event["actor"] for event in found["events"]} == {f"user:{id_for('admin')}"}
     assert device_id in found["sentence"]
     assert "locked" in found["sentence"]
 

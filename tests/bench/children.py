@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from domain.log.seals import spelled
 from rollcall.state import CHECKOUT
 from tests.device_edge.world import MASTER_KEY
+from tests.people import MASTER_KEY as PEOPLE_KEY
 from tests.servers import NatsServer
 
 READY_TIMEOUT_S = 300.0
@@ -29,8 +31,10 @@ def environment(database: str, server: NatsServer, folder: Path) -> dict[str, st
         "NATS_AUTH_URL": server.auth_url,
         "ROLLCALL_ISSUER_SEED": server.issuer_seed,
         "ROLLCALL_DEVICE_MASTER_KEY": MASTER_KEY.hex(),
+        "ROLLCALL_MASTER_KEY": spelled(PEOPLE_KEY),
         "ROLLCALL_DEVICE_HTTP_PORT": "0",
         "ROLLCALL_DEVICE_MESSAGES_PER_S": "100000",  # the load's few devices speak for many
+        "ROLLCALL_LIMITS": "off",
         "ROLLCALL_STATE": str(folder),
     }
 

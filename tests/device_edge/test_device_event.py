@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from device_edge.intake.device_event import DeviceEvent, read_message
+from device_edge.intake.device_event import read_message
+from domain.published import VITALS, VITALS_BYTES_MAX, DeviceEvent
 
 
 def read(message: Any) -> tuple[list[DeviceEvent], Any]:
@@ -90,3 +91,13 @@ def test_a_message_that_cannot_be_read_is_refused_whole(message: Any, reason: st
     (refused,) = ack["refused"]
     assert refused["index"] == -1
     assert reason in refused["reason"]
+
+
+def test_only_vitals_may_say_more() -> None:
+    longest = "v" * VITALS_BYTES_MAX
+    events, _ = read_message(json.dumps({"name": VITALS, "data": longest}).encode())
+    assert events == [DeviceEvent(VITALS, longest)]
+    for name, data in [(VITALS, longest + "v"), ("vitals", longest)]:
+        events, ack = read_message(json.dumps({"name": name, "data": data}).encode())
+        assert events == []
+        assert json.loads(ack)["refused"][0]["field"] == "data"

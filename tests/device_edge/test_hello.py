@@ -1,6 +1,7 @@
 """What a device that says hello is answered, by the facts its edge knows."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +223,81 @@ async def test_a_device_that_says_too_much_is_not_answered(
             *[ONE] * 3,
             TWO,
         ]
+
+
+async def test_what_a_device_has_is_reported_beside_its_handshake(
+    edge: Settings, clean_nats: NatsServer, connection: Client
+) -> None:
+    has = {"functions": ["blink"], "variables": {"count": "int32"}, "serial_number": "S1"}
+    async with device(clean_nats, ONE) as ours:
+        told = await ours.hello(product_id=PRODUCT, version=2, id="h1", **has)
+    handshake, description = await journal(connection)
+    assert told["id"] == "h1"
+    assert (handshake["report"], description["report"]) == ("handshake", "description")
+    assert (description["device_id"], description["has"]) == (ONE, has)
+    assert description["at"] == handshake["at"]
+    assert "functions" not in handshake["said"]
+
+
+@pytest.mark.parametrize("has", [{"functions": []}, {"imei": ""}])
+async def test_a_device_may_say_that_it_has_nothing(
+    edge: Settings, clean_nats: NatsServer, connection: Client, has: dict[str, Any]
+) -> None:
+    async with device(clean_nats, ONE) as ours:
+        await ours.hello(product_id=PRODUCT, **has)
+    assert (await journal(connection))[1]["has"] == {}
+
+
+async def test_a_hello_that_does_not_speak_of_it_is_a_handshake_and_nothing_else(
+    edge: Settings, clean_nats: NatsServer, connection: Client
+) -> None:
+    async with device(clean_nats, ONE) as ours:
+        await ours.hello(product_id=PRODUCT, version=2)
+    (handshake,) = await journal(connection)
+    assert handshake["report"] == "handshake"
+
+
+async def test_a_description_that_cannot_be_is_refused_and_named(
+    edge: Settings, clean_nats: NatsServer, connection: Client
+) -> None:
+    async with device(clean_nats, ONE) as ours:
+        told = await ours.hello(product_id=PRODUCT, variables={"a": "float"})
+    assert (told["error"], told["about"]) == ("malformed", "hello")
+    assert told["field"].startswith("variables")
+    assert await journal(connection) == []
+
+
+CLAIM_CODE = "hQ0wz0mB1bXc5b5Bq4fH2l3jY8nKpR7sT6uV9xWyZ-A_aBcDeFgHiJkLmNoPqRs"
+
+
+async def test_a_claim_code_is_reported_by_its_hash_and_goes_no_further_itself(
+    edge: Settings,
+    clean_nats: NatsServer,
+    connection: Client,
+    facts: Announcer,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shown, plain = {"claim_code": CLAIM_CODE}, {"product_id": PRODUCT, "version": 2}
+    await facts.announce(product={})
+    async with device(clean_nats, ONE) as ours:
+        with_it = await ours.hello(**plain, **shown)
+        without = await ours.hello(**plain)
+        refused = await ours.hello(**plain, **shown, updates_enabled="maybe")
+    first, second = await journal(connection)
+    assert first["said"] == {**plain, "claim_code": sha256(CLAIM_CODE.encode()).hexdigest()}
+    assert second["said"] == plain
+    assert with_it == without
+    stored = [await connection.jetstream().get_msg("JOURNAL", sequence) for sequence in (1, 2)]
+    everything = [*(message.data for message in stored), json.dumps([with_it, refused]).encode()]
+    assert CLAIM_CODE.encode() not in b"".join(filter(None, everything))
+    assert CLAIM_CODE not in "".join(capfd.readouterr())
+
+
+async def test_who_shows_the_hash_of_a_code_shows_another_one(
+    edge: Settings, clean_nats: NatsServer, connection: Client
+) -> None:
+    code_hash = sha256(CLAIM_CODE.encode()).hexdigest()
+    async with device(clean_nats, ONE) as ours:
+        await ours.hello(claim_code=code_hash)
+    (report,) = await journal(connection)
+    assert report["said"] == {"claim_code": sha256(code_hash.encode()).hexdigest()}

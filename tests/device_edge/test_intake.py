@@ -176,3 +176,50 @@ async def test_a_running_worker_has_todays_partition_and_the_next(intake: str) -
 
     await until(made)
     assert datetime.now(UTC).date() in days_of(intake)
+
+
+async def test_what_people_publish_is_stored_and_acknowledged_to_no_device(
+    clean_nats: NatsServer, connection: Client, intake: str
+) -> None:
+    heard: list[str] = []
+
+    async def hear(message: Any) -> None:
+        heard.append(message.subject)
+
+    await connection.subscribe("d.*.dn.>", cb=hear)
+    for published in (
+        {"event": {"name": "of a user"}, "user_id": "u1"},
+        {"event": {"name": "of a product", "data": "d", "ttl": 5}, "product_id": 94},
+        {"event": {"name": "as a device"}, "product_id": 94, "device_id": ONE, "user_id": "u1"},
+    ):
+        payload = json.dumps(published).encode()
+        await connection.jetstream().publish("d.api.up.events", payload)
+    await publish(connection, TWO, {"name": "of a device"})
+    await all_stored(intake, 4)
+
+    found = rows(
+        intake,
+        "SELECT device_id, product_id, user_id, name FROM telemetry.device_event ORDER BY id",
+    )
+    assert found == [
+        ("api", None, "u1", "of a user"),
+        ("api", 94, None, "of a product"),
+        (ONE, 94, "u1", "as a device"),
+        (TWO, None, None, "of a device"),
+    ]
+
+    async def acknowledged() -> bool:
+        return bool(heard)
+
+    await until(acknowledged)
+    assert heard == [f"d.{TWO}.dn.ack"]
+
+
+async def test_what_is_neither_a_devices_nor_the_apis_does_not_stop_the_rest(
+    connection: Client, intake: str
+) -> None:
+    for subject, payload in [("d.somebody.up.events", b"{}"), ("d.api.up.events", b"[")]:
+        await connection.jetstream().publish(subject, payload)
+    await publish(connection, ONE, {"name": "a"})
+    await all_stored(intake, 1)
+    assert [name for _, name, _ in stored(intake)] == ["a"]

@@ -299,3 +299,25 @@ async def test_our_own_connections_are_nobodys_presence(
     async with processes.running(WORKER, environment(clean_nats, database)):
         await in_log(database, 1)
     assert rows(database, "SELECT * FROM edge.connection") == []
+
+
+async def test_a_description_is_an_event_the_first_time_and_when_it_changes(
+    clean_nats: NatsServer, connection: Client, database: str
+) -> None:
+    def described(number: int, *functions: str) -> dict[str, Any]:
+        at = handshake(ONE, number)["at"]
+        has = {"functions": functions}
+        return {"report": "description", "device_id": ONE, "at": at, "has": has}
+
+    await make_stream(connection, JOURNAL)
+    for number, functions in enumerate([("a",), ("a",), ("a", "b"), ("a",)], start=1):
+        await report(connection, handshake(ONE, number), described(number, *functions))
+    async with processes.running(WORKER, environment(clean_nats, database)):
+        await in_log(database, 4)
+    said = rows(
+        database,
+        "SELECT event -> 'has' ->> 'functions', (event ->> 'product_id')::integer FROM log.entry"
+        " WHERE name = 'DeviceDescribed.1' ORDER BY position",
+    )
+    assert said == [('["a"]', PRODUCT), ('["a", "b"]', PRODUCT), ('["a"]', PRODUCT)]
+    assert names(database, ONE).count("DeviceDescribed") == 3

@@ -9,6 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.asked import REASON_CHARACTERS_MAX as REASON_CHARACTERS_MAX_ASKED
+from api.functions import ARGUMENT_BYTES_MAX, RESERVED
+from api.link import ANSWER_BYTES_MAX, ANSWER_TIMEOUT_S
+from api.pings import PING_TIMEOUT_S
 from device_edge import credentials, messages
 from device_edge.__main__ import MESSAGES_PER_S_MAX
 from device_edge.callout import FAILURES_MAX
@@ -17,9 +21,17 @@ from device_edge.edge import CHUNKS_PER_S_MAX, WINDOW_S, Settings
 from device_edge.handshakes import decode_beside, decode_hello
 from device_edge.intake import device_event
 from device_edge.intake.device_event import Ack, read_message
+from domain import published
+from domain.description import (
+    FUNCTIONS_MAX,
+    NUMBER_CHARACTERS_MAX,
+    VARIABLES_MAX,
+    VariableType,
+)
 from domain.hello import Told
 from domain.names import FIRMWARE_BYTES_MAX, REASON_CHARACTERS_MAX
 from domain.product import FAILED_ATTEMPTS_DEFAULT
+from domain.published import VITALS
 from domain.session import Progress
 from domain.targeting import Rule
 from tests.device_edge.world import PRODUCT, Announcer, device, device_id
@@ -39,6 +51,12 @@ KINDS = {
     "flash",
     "events",
     "events-ack",
+    "call",
+    "read",
+    "ping",
+    "signal",
+    "vitals",
+    "value",
 }
 
 
@@ -90,6 +108,9 @@ def test_what_a_device_sends_is_understood() -> None:
 def test_what_a_device_hears_is_what_we_say() -> None:
     for example in examples("answer"):
         strictly(messages.HelloAnswer, example)
+    for what in ("call", "read", "ping", "signal", "vitals"):
+        # That these are what is sent, and the values understood, the tests of calls show.
+        assert [example["id"] for example in examples(what)]
     for example in examples("update-ack"):
         strictly(messages.ProgressAck, example)
     for example in examples("refusal"):
@@ -110,7 +131,7 @@ def test_the_refusals_shown_are_the_ones_given() -> None:
     assert json.loads(ack)["refused"] == [shown]
 
 
-@pytest.mark.parametrize("word", [*Told, *Progress, *(rule for rule in Rule)])
+@pytest.mark.parametrize("word", [*Told, *Progress, *Rule, *VariableType, *RESERVED, VITALS])
 def test_every_word_we_may_say_is_explained(word: str) -> None:
     assert f"`{word}`" in PAGE
 
@@ -124,13 +145,22 @@ def test_every_word_we_may_say_is_explained(word: str) -> None:
         (int(MESSAGES_PER_S_MAX), "{} a second, over 10 seconds"),
         (device_event.EVENTS_MAX, "device events in a message | {}"),
         (device_event.MESSAGE_BYTES_MAX, "{} bytes"),
-        (device_event.DATA_BYTES_MAX, "at most {} bytes in UTF-8"),
-        (device_event.NAME_CHARACTERS_MAX, "1 to {} characters"),
-        (device_event.TTL_S_MAX, "0 to {}"),
-        (device_event.TTL_S_DEFAULT, "{} if left out"),
+        (published.DATA_BYTES_MAX, "at most {} bytes in UTF-8"),
+        (published.NAME_CHARACTERS_MAX, "1 to {} characters"),
+        (published.TTL_S_MAX, "0 to {}"),
+        (published.TTL_S_DEFAULT, "{} if left out"),
         (REASON_CHARACTERS_MAX, "at most {} characters"),
         (FAILED_ATTEMPTS_DEFAULT, "({} times"),
         (FIRMWARE_BYTES_MAX >> 20, "{} MiB"),
+        (FUNCTIONS_MAX, "at most {} names"),
+        (VARIABLES_MAX, "at most {} names, each with its type"),
+        (NUMBER_CHARACTERS_MAX, "`iccid` | at most {} characters each"),
+        (ARGUMENT_BYTES_MAX, "`arg`, at most {} bytes"),
+        (ANSWER_BYTES_MAX, "with at most {} bytes; a device that speaks NATS may"),
+        (round(ANSWER_TIMEOUT_S), "once, within {} seconds"),
+        (round(PING_TIMEOUT_S), "no longer than {} seconds"),
+        (REASON_CHARACTERS_MAX_ASKED, "say why, in at most {} characters"),
+        (published.VITALS_BYTES_MAX, "whose data may have {} bytes"),
     ],
 )
 def test_every_limit_is_the_one_kept(number: int, said: str) -> None:

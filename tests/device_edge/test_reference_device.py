@@ -175,7 +175,9 @@ def test_pauses_grow_to_a_bound_and_are_never_in_step() -> None:
     assert len(set(taken[-5:])) == 5
 
 
-@pytest.mark.parametrize("name", ["reference_device.py", "reference_fetch.py"])
+@pytest.mark.parametrize(
+    "name", ["reference_device.py", "reference_fetch.py", "reference_answers.py"]
+)
 def test_it_knows_the_page_only(name: str) -> None:
     source = (Path(reference_device.__file__).parent / name).read_text()
     imported = {

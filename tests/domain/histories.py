@@ -12,7 +12,9 @@ def stream_of(event: Event) -> str:
     """The stream an event belongs to, told by what it is about."""
     kind = type(event).__module__.rpartition(".")[2].removesuffix("_events")
     match kind:
-        case "device" | "session":
+        case "device" | "ownership":
+            return f"device-{event.device_id}"  # type: ignore[attr-defined]
+        case "session":
             return f"{kind}-{event.device_id}"  # type: ignore[attr-defined]
         case "firmware":
             return f"firmware-{event.product_id}-{event.version}"  # type: ignore[attr-defined]

@@ -4,11 +4,14 @@ import pytest
 
 from domain.device import (
     DEVICE,
-    DenyDevice,
-    DeviceCommand,
     DeviceInAnotherProduct,
     DeviceNotApproved,
     DeviceUnknown,
+    TooManyGroupsForDevice,
+)
+from domain.device_commands import (
+    DenyDevice,
+    DeviceCommand,
     GroupDevice,
     ImportDevice,
     JoinDevice,
@@ -18,7 +21,6 @@ from domain.device import (
     RegroupDevice,
     RemoveDevice,
     StartBilling,
-    TooManyGroupsForDevice,
     UnlockFirmware,
 )
 from domain.device_events import (

@@ -4,19 +4,21 @@ import pytest
 
 from domain.device import (
     DEVICE,
-    DeviceCommand,
     DeviceNotApproved,
     DeviceOffline,
+    NotForDevelopment,
+    VersionUnknown,
+)
+from domain.device_commands import (
+    DeviceCommand,
     FlashBinary,
     ForceUpdates,
     LockFirmware,
     MarkForDevelopment,
-    NotForDevelopment,
     RetryUpdate,
     UnforceUpdates,
     UnlockFirmware,
     UnmarkForDevelopment,
-    VersionUnknown,
 )
 from domain.device_events import (
     BinaryFlashed,

@@ -13,7 +13,7 @@ from tests.faults.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-MODELS = ("fleet", "history")
+MODELS = ("fleet", "history", "access")
 COMMANDS = 20
 KILLED_AFTER_S_MAX = 2.0
 

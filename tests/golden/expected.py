@@ -4,12 +4,15 @@ A new event type gets a line there and an entry here. An event whose shape chang
 line, whose entry here becomes what the upcaster makes of it, and gets a new one.
 """
 
+from domain import description, firmware, group, product, session
 from domain import device_events as happened
-from domain import firmware, group, product, session
 from domain.hello import Answer, Hello, Told
 from domain.model import Event
 from domain.recorded import Provenance
 from domain.targeting import Rule
+from tests.golden.owners import OWNERS
+from tests.golden.people import PEOPLE
+from tests.golden.teams import TEAMS
 
 ID = "e00fce681234567890abcdef"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -192,4 +195,41 @@ SESSION: list[tuple[Event, Provenance]] = [
     ),
 ]
 
-EXPECTED: list[tuple[Event, Provenance]] = [*PRODUCT, *GROUP, *FIRMWARE, *DEVICE, *SESSION]
+DESCRIBED: list[tuple[Event, Provenance]] = [
+    (
+        description.DeviceDescribed(
+            device_id=ID,
+            product_id=7000,
+            has=description.Description(
+                functions=("check", "blink"),
+                variables={
+                    "count": description.VariableType.INT32,
+                    "name": description.VariableType.STRING,
+                },
+                serial_number="P046AF450A5TKQW",
+                imei="490154203237518",
+                iccid="8934076500002589174",
+            ),
+            at=AT,
+        ),
+        NOBODY,
+    ),
+    (
+        description.DeviceDescribed(
+            device_id=ID, product_id=None, has=description.Description(), at=AT
+        ),
+        NOBODY,
+    ),
+]
+
+EXPECTED: list[tuple[Event, Provenance]] = [
+    *PRODUCT,
+    *GROUP,
+    *FIRMWARE,
+    *DEVICE,
+    *SESSION,
+    *DESCRIBED,
+    *TEAMS,
+    *PEOPLE,
+    *OWNERS,
+]

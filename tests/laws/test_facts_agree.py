@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.device import (
-    DEVICE,
-    DeviceCommand,
-)
+from domain.device import DEVICE
+from domain.device_commands import DeviceCommand
 from domain.device_events import (
     DeviceEvent,
     Standing,

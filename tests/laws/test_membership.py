@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from hypothesis import event, given
 
-from domain.device import (
-    DEVICE,
+from domain.device import DEVICE
+from domain.device_commands import (
     DenyDevice,
     DeviceCommand,
     ImportDevice,

@@ -1,10 +1,11 @@
 """Saying an accepted command again changes nothing, and reading history never refuses anything."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from domain.claim_code import ClaimCodeIssued, ClaimCodeTaken, IssueClaimCode
 from domain.deciders import DECIDERS
 from domain.device_events import (
     DevelopmentMarked,
@@ -16,7 +17,19 @@ from domain.facts import NO_DEVICE_FACTS, ProductFacts, evolve_device, evolve_pr
 from domain.firmware import FirmwareProven, FirmwareUploaded, ReleaseFirmware
 from domain.group import CreateGroup, GroupCreated, GroupNameTaken
 from domain.model import Command, Event, Refused, fold
+from domain.organization import CreateOrganization, OrganizationCreated, OrganizationExists
+from domain.ownership import (
+    AcceptTransfer,
+    ClaimDevice,
+    DeclineTransfer,
+    DeviceClaimed,
+    TransferRequested,
+    WithdrawTransfer,
+)
 from domain.product import CreateProduct, ProductCreated, ProductIdTaken
+from domain.product_ownership import ProductOffered
+from domain.team_events import InvitationAccepted, MemberInvited
+from domain.team_programs import ApiUserExists, CreateApiUser
 from tests.laws.pools import (
     COMMANDS,
     EVENTS,
@@ -32,6 +45,9 @@ from tests.laws.pools import (
 TOLD_SO: dict[type[Command], type[Refused]] = {
     CreateProduct: ProductIdTaken,
     CreateGroup: GroupNameTaken,
+    CreateOrganization: OrganizationExists,
+    CreateApiUser: ApiUserExists,
+    IssueClaimCode: ClaimCodeTaken,
 }
 # A random history seldom gets far by itself, so some begin where there is something to say no to.
 ID = "e00fce681234567890abcdef"
@@ -39,13 +55,31 @@ imported = DeviceImported(device_id=ID, product_id=7000)
 marked = DevelopmentMarked(device_id=ID, product_id=7000)
 forced = UpdatesForced(device_id=ID, product_id=7000)
 locked = FirmwareLocked(device_id=ID, product_id=7000, version=1)
+claimed = DeviceClaimed(device_id=ID, user_id="u1")
+asked = TransferRequested(
+    device_id=ID,
+    transfer_id="t1",
+    user_id="u2",
+    owner="u1",
+    expires_at="2030-01-02T12:00:00Z",
+)
+issued = ClaimCodeIssued(
+    code_hash="1" * 64, user_id="u1", product_id=None, expires_at="2030-01-02T12:00:00Z"
+)
 uploaded = FirmwareUploaded(
     product_id=7000, version=1, sha256="1" * 64, size_bytes=512, title="First"
 )
+created = ProductCreated(product_id=7000, platform_id=6, name="beta", slug="lamp-v1")
+founded = OrganizationCreated(organization_id="f" * 24, slug="lamps", name="beta", owner="ada")
+invited = MemberInvited(
+    team="7000", user_id="u1", role="Support", expires_at="2030-01-01T10:30:00Z"
+)
+accepted = InvitationAccepted(team="7000", user_id="u1")
 BEGINNINGS: dict[str, list[tuple[Event, ...]]] = {
     "product": [
         (),
-        (ProductCreated(product_id=7000, platform_id=6, name="beta", slug="lamp-v1"),),
+        (created,),
+        (created, ProductOffered(product_id=7000, user_id="u1")),
     ],
     "group": [(), (GroupCreated(product_id=7000, group="beta", name="beta"),)],
     "firmware": [
@@ -53,8 +87,28 @@ BEGINNINGS: dict[str, list[tuple[Event, ...]]] = {
         (uploaded,),
         (uploaded, FirmwareProven(product_id=7000, version=1, device_id=ID)),
     ],
-    "device": [(), (imported,), (imported, marked, forced, locked)],
+    "device": [
+        (),
+        (imported,),
+        (imported, marked, forced, locked),
+        (imported, claimed),
+        (claimed, asked),
+    ],
+    "claim_code": [(), (issued,)],
     "session": [()],
+    "organization": [(), (founded,)],
+    "team": [(), (invited,), (invited, accepted)],
+}
+# What would come up too seldom by itself.
+ANSWER = {"device_id": ID, "transfer_id": "t1"}
+SCENES: dict[type[Command], tuple[tuple[Event, ...], Command]] = {
+    ClaimDevice: ((), ClaimDevice(device_id=ID, user_id="u1", reachable=True)),
+    AcceptTransfer: (
+        (claimed, asked),
+        AcceptTransfer(**ANSWER, user_id="u1", at="2030-01-01T10:00:00Z"),
+    ),
+    DeclineTransfer: ((claimed, asked), DeclineTransfer(**ANSWER, user_id="u1")),
+    WithdrawTransfer: ((claimed, asked), WithdrawTransfer(**ANSWER, user_id="u2")),
 }
 KINDS = [(noun, kind) for noun, kinds in COMMANDS.items() for kind in kinds]
 ANYTHING = [kind for kinds in EVENTS.values() for kind in kinds]
@@ -92,6 +146,9 @@ def test_repeating_an_accepted_command_yields_nothing(noun: str, kind: type[Comm
             assert list(decider.decide(state, again(command))) == []
         changes += bool(events)
 
+    if kind in SCENES:
+        beginning, command = SCENES[kind]
+        check = example(beginning, [], command)(check)
     check()
     # Were the command refused in every scene, the law would say nothing of it.
     assert changes

@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.deciders import decider_for
-from domain.device import (
+from domain.device_commands import (
     DenyDevice,
     GroupDevice,
     ImportDevice,

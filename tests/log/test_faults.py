@@ -9,10 +9,7 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from domain.device import (
-    ImportDevice,
-    NameDevice,
-)
+from domain.device_commands import ImportDevice, NameDevice
 from domain.device_events import (
     DeviceImported,
     DeviceNamed,

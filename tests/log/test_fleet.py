@@ -7,12 +7,8 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from domain.device import (
-    Device,
-    DeviceInAnotherProduct,
-    ImportDevice,
-    NameDevice,
-)
+from domain.device import Device, DeviceInAnotherProduct
+from domain.device_commands import ImportDevice, NameDevice
 from domain.device_events import (
     DeviceImported,
     DeviceNamed,

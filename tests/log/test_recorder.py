@@ -216,6 +216,18 @@ def test_a_guard_stops_what_it_was_not_decided_on_and_names_it(fleet: Fleet) -> 
     assert len(rows(fleet.recorder)) == 3
 
 
+def test_a_guard_that_names_no_product_is_stopped_by_whatever_it_is_about(fleet: Fleet) -> None:
+    nobodys = StoredEvent("user-1", 1, "UserSignedUp.1", b'{"event":{"user_id":"1"}}')
+    fleet.recorder.insert_events([stored("user-0", 1), nobodys])
+    guard = Guard(after=1, topics=("UserSignedUp.1",))
+
+    with pytest.raises(MovedOn) as moved:
+        fleet.recorder.insert_events([stored("user-2", 1)], guard=guard)
+    assert moved.value.position == 2
+    passed = fleet.recorder.insert_events([stored("user-2", 1)], guard=guard._replace(after=2))
+    assert passed == [3]
+
+
 def test_a_guarded_append_to_a_stream_that_moved_on_is_a_conflict(fleet: Fleet) -> None:
     fleet.recorder.insert_events([stored("firmware-7000-2", 1)])
     with pytest.raises(IntegrityError) as conflict:

@@ -4,10 +4,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
-from domain.device import (
-    ImportDevice,
-    NameDevice,
-)
+from domain.device_commands import ImportDevice, NameDevice
 from domain.log.fleet import Fleet
 from domain.recorded import Provenance
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.device import RemoveDevice
+from domain.device_commands import RemoveDevice
 from domain.device_events import DeviceImported
 from domain.firmware import DeleteFirmware
 from domain.group import CreateGroup

@@ -1,8 +1,12 @@
 """A device's row, event by event."""
 
 from datetime import datetime
+from random import Random
 from typing import get_args
 
+import pytest
+
+from domain.device import DEVICE
 from domain.device_events import (
     BillingStarted,
     DeviceEvent,
@@ -15,7 +19,8 @@ from domain.device_events import (
     UpdateRetryAsked,
 )
 from domain.hello import Answer, Hello, Told
-from domain.model import Event
+from domain.model import Event, fold
+from domain.ownership import DeviceClaimed, DeviceUnclaimed
 from domain.session import (
     DeviceHandshook,
     FirmwareSeenRunning,
@@ -173,6 +178,47 @@ def test_a_removed_device_loses_its_name_and_what_it_runs_but_not_its_past() -> 
 
     assert (row.product_id, row.cohort_id, row.name, row.running) == (None, None, "", None)
     assert (row.removed_from, row.billed_in, row.facts_position) == ((7000,), 7000, 5)
+
+
+CLAIMED = DeviceClaimed(device_id=ONE, user_id="ann")
+UNCLAIMED = DeviceUnclaimed(device_id=ONE, user_id="ann")
+NAMED = DeviceNamed(device_id=ONE, name="door")
+REMOVED = DeviceRemoved(device_id=ONE, product_id=7000)
+
+
+def test_a_claimed_device_has_an_owner_in_a_product_or_in_none() -> None:
+    assert row_after(CLAIMED).owner == "ann"
+    assert row_after(IMPORTED, CLAIMED).owner == row_after(CLAIMED, IMPORTED).owner == "ann"
+    assert row_after(IMPORTED, CLAIMED, REMOVED).owner == "ann"
+    assert row_after(CLAIMED, UNCLAIMED).owner is None
+    assert row_after(CLAIMED, DeviceClaimed(device_id=ONE, user_id="bob")).owner == "bob"
+
+
+def test_whose_a_device_is_changes_nothing_that_edges_must_know() -> None:
+    row = row_after(IMPORTED, CLAIMED, UNCLAIMED)
+    assert (row.facts_position, row.last_position) == (1, 3)
+
+
+def test_a_name_goes_with_the_owner_or_else_with_the_product() -> None:
+    assert row_after(CLAIMED, NAMED, IMPORTED).name == "door"
+    assert row_after(CLAIMED, IMPORTED, NAMED, REMOVED).name == "door"
+    assert row_after(CLAIMED, NAMED, UNCLAIMED).name == ""
+    assert row_after(IMPORTED, CLAIMED, NAMED, UNCLAIMED).name == "door"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_row_says_of_names_and_owners_what_the_device_decides_by(seed: int) -> None:
+    """Two folds, the row's and the decider's, of whatever happens: they must not part."""
+    random = Random(seed)
+    bob = DeviceClaimed(device_id=ONE, user_id="bob")
+    elsewhere = DeviceQuarantined(device_id=ONE, product_id=7001)
+    history: list[Event] = [IMPORTED]
+    for _ in range(12):
+        history.append(
+            random.choice([IMPORTED, CLAIMED, UNCLAIMED, NAMED, REMOVED, bob, elsewhere])
+        )
+        row, state = row_after(*history), fold(DEVICE, history)
+        assert (row.name, row.owner or "") == (state.name, state.ownership.owner)
 
 
 def test_what_an_event_does_not_change_leaves_the_position_of_the_facts() -> None:

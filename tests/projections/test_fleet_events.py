@@ -7,10 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.device import (
-    NameDevice,
-    RemoveDevice,
-)
+from domain.device_commands import NameDevice, RemoveDevice
 from projections.fleet_events import FleetEvents, Place, packed
 from projections.link import Link, Message
 from projections.trouble import NatsTrouble

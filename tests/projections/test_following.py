@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import Cursor
 
-from domain.device import ImportDevice
+from domain.device_commands import ImportDevice
 from projections.fleet.model import FleetModel
 from projections.following import PAGE_EVENTS_MAX, Follower, Model, Page, read_rows
 from projections.history import HistoryModel

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.device import (
+from domain.device_commands import (
     FlashBinary,
     ForceUpdates,
     GroupDevice,

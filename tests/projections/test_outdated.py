@@ -4,12 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.device import (
-    GroupDevice,
-    ImportDevice,
-    JoinDevice,
-    LockFirmware,
-)
+from domain.device_commands import GroupDevice, ImportDevice, JoinDevice, LockFirmware
 from domain.facts import NO_DEVICE_FACTS, DeviceFacts, ProductFacts
 from domain.handshake import answer, product_of, running_version
 from domain.hello import Hello

@@ -6,11 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from domain.device import (
-    LockFirmware,
-    MarkForDevelopment,
-    QuarantineDevice,
-)
+from domain.device_commands import LockFirmware, MarkForDevelopment, QuarantineDevice
 from domain.hello import Told
 from domain.log.history import device_history
 from domain.session import Progress

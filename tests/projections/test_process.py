@@ -13,11 +13,13 @@ import psycopg
 import pytest
 
 from device_edge.nkeys import KeyPair
-from domain.device import ImportDevice
+from domain.device_commands import ImportDevice
+from domain.log.seals import spelled
 from migrations import migrate
 from rollcall.embedded.nats import Nats, accounts
 from rollcall.embedded.ports import Ports
 from tests import servers
+from tests.people import MASTER_KEY
 from tests.projections.ear import facts
 from tests.projections.following import query
 from tests.projections.patience import eventually
@@ -30,14 +32,18 @@ CRASHING = {"fsync": "off", "synchronous_commit": "on", "max_connections": "100"
 
 
 @contextmanager
-def projections(conninfo: str, nats_url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Started, and ready."""
+def projections(
+    conninfo: str, nats_url: str, folder: Path, **told: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Started, and ready. `told` is what else stands in its environment."""
     ready = folder / "ready"
     environment = {
         "DATABASE_URL": conninfo,
         "NATS_URL": nats_url,
+        "ROLLCALL_MASTER_KEY": spelled(MASTER_KEY),
         "ROLLCALL_READY_FILE": str(ready),
         "PATH": os.defpath,
+        **told,
     }
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -75,8 +81,8 @@ def test_it_is_ready_follows_and_stops_at_once(
         assert process.wait(STOP_TIMEOUT_S) == 0
 
     followers = {
-        "fleet", "history", "reactions", "timers", "nudges", "due_updates", "announcements",
-        "fleet_events",
+        "fleet", "history", "access", "described", "reactions", "timers", "nudges", "due_updates",
+        "announcements", "fleet_events", "mails", "mail_sender", "orphans", "vacancies",
     }  # fmt: skip
     assert {name for (name,) in query(database, "SELECT follower FROM follow.status")} == followers
 

@@ -1,15 +1,13 @@
 """Reactions: what follows from what happened, in the log, however often it is gone through."""
 
+from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from domain.device import (
-    DenyDevice,
-    Device,
-    ImportDevice,
-    RemoveDevice,
-)
+from domain.claim_code import ClaimCodeShown, IssueClaimCode, hash_of
+from domain.device import Device
+from domain.device_commands import DenyDevice, ImportDevice, RemoveDevice
 from domain.device_events import (
     BillingStarted,
     DeviceDenied,
@@ -21,6 +19,7 @@ from domain.firmware import DeleteFirmware, FirmwareProven
 from domain.hello import Told
 from domain.log.recorder import POSITION_MAX
 from domain.model import Event
+from domain.ownership import ClaimDevice, DeviceClaimed
 from domain.product import AllowAutoApproval
 from domain.recorded import Recorded
 from projections.reacting import ReactionModel
@@ -297,3 +296,83 @@ def test_a_refusal_that_nobody_expects_stops_the_reactions(
         react(database, product)
 
     assert stopped.value.position == cause
+
+
+CODE = hash_of("a claim code")
+
+
+def issue(world: World, *, product_id: int | None = None) -> None:
+    soon = (world.now + timedelta(minutes=1)).isoformat()
+    world.do(IssueClaimCode(code_hash=CODE, user_id="ann", expires_at=soon, product_id=product_id))
+
+
+def owner(world: World, one: str = ONE) -> str:
+    return device(world, one).ownership.owner
+
+
+def test_a_device_that_shows_a_claim_code_is_claimed_once_however_often_it_is_gone_through(
+    database: str, fleet_world: World
+) -> None:
+    issue(fleet_world)
+    fleet_world.hello(ONE, product_id=None, claim_code=CODE)
+    for _ in range(3):
+        react(database, fleet_world)
+        query(database, "DELETE FROM follow.tracking RETURNING 1")
+
+    [shown], [claimed] = of_kind(fleet_world, ClaimCodeShown), of_kind(fleet_world, DeviceClaimed)
+    assert claimed.event == DeviceClaimed(device_id=ONE, user_id="ann")
+    assert claimed.provenance.cause == shown.position
+    assert claimed.provenance.actor == "reaction:claim_device"
+    assert shown.provenance.actor == "reaction:show_claim_code"
+
+
+@pytest.mark.parametrize("page_events_max", [1, 5_000])
+def test_of_two_devices_that_show_a_code_the_first_is_claimed(
+    database: str, fleet_world: World, page_events_max: int
+) -> None:
+    issue(fleet_world)
+    for one in (ONE, OTHER, ONE):
+        fleet_world.hello(one, product_id=None, claim_code=CODE)
+    react(database, fleet_world, page_events_max=page_events_max)
+
+    assert (owner(fleet_world), owner(fleet_world, OTHER)) == ("ann", "")
+
+
+def test_a_code_that_is_too_old_or_nobodys_stops_nothing(database: str, fleet_world: World) -> None:
+    issue(fleet_world)
+    fleet_world.now += timedelta(minutes=2)
+    fleet_world.hello(ONE, product_id=None, claim_code=CODE)
+    fleet_world.hello(OTHER, product_id=None, claim_code=hash_of("another one"))
+    react(database, fleet_world)
+
+    assert (owner(fleet_world), owner(fleet_world, OTHER)) == ("", "")
+
+
+def test_what_belongs_to_somebody_stays_theirs_whatever_code_it_shows(
+    database: str, fleet_world: World
+) -> None:
+    issue(fleet_world)
+    fleet_world.do(ClaimDevice(device_id=ONE, user_id="bob", reachable=True))
+    fleet_world.hello(ONE, product_id=None, claim_code=CODE)
+    react(database, fleet_world)
+
+    assert owner(fleet_world) == "bob"
+
+
+def test_a_newcomer_that_joins_a_product_is_claimed_by_a_code_of_the_product(
+    database: str, product: World
+) -> None:
+    product.do(AllowAutoApproval(product_id=7000))
+    issue(product, product_id=7000)
+    product.hello(ONE, 1, claim_code=CODE)
+    react(database, product)
+
+    assert (device(product).standing, owner(product)) == (Standing.MEMBER, "ann")
+
+
+def test_a_code_of_a_product_claims_nothing_elsewhere(database: str, product: World) -> None:
+    issue(product, product_id=7000)
+    product.hello(ONE, product_id=None, claim_code=CODE)
+    react(database, product)
+
+    assert owner(product) == ""

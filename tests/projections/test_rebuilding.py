@@ -11,10 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from domain.device import (
-    ImportDevice,
-    NameDevice,
-)
+from domain.device_commands import ImportDevice, NameDevice
 from projections import building
 from projections.fleet.model import SHARES, FleetModel, Part, Shared
 from projections.following import Follower

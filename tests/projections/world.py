@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from domain import device, firmware, group, product
+from domain import device_commands, firmware, group, ownership, product
 from domain.facts import NO_DEVICE_FACTS, DeviceFacts, ProductFacts, evolve_device, evolve_product
 from domain.handshake import answer, product_of, running_version
 from domain.hello import Answer, Hello
@@ -29,6 +29,7 @@ GROUPS = ("alpha", "beta")
 VERSIONS = (1, 2, 3)
 DEVICES = tuple(f"{number:024x}" for number in range(1, 7))
 PLATFORM = 6
+USERS = ("a" * 24, "b" * 24)
 
 
 def device_id(number: int) -> str:
@@ -94,7 +95,7 @@ class World:
         )
 
     def member(self, one: str = DEVICES[0], product_id: int = 7000) -> None:
-        self.do(device.ImportDevice(device_id=one, product_id=product_id))
+        self.do(device_commands.ImportDevice(device_id=one, product_id=product_id))
 
     def facts(self, one: str) -> DeviceFacts:
         facts = NO_DEVICE_FACTS
@@ -260,23 +261,49 @@ def something_of_a_device(world: World, random: Random) -> None:
     world.attempt(
         random.choice(
             [
-                device.ImportDevice(**one),
-                device.ImportDevice(**one),
-                device.QuarantineDevice(**one),
-                device.JoinDevice(**one),
-                device.DenyDevice(**one),
-                device.RemoveDevice(**one),
-                device.NameDevice(**one, name=random.choice("abc")),
-                device.NoteDevice(**one, notes=random.choice("abc")),
-                device.GroupDevice(**one, groups=groups),
-                device.LockFirmware(**one, version=random.choice(VERSIONS), request=asked),
-                device.UnlockFirmware(**one),
-                device.MarkForDevelopment(**one),
-                device.UnmarkForDevelopment(**one),
-                device.ForceUpdates(**one),
-                device.UnforceUpdates(**one),
-                device.RetryUpdate(**one, stuck_version=stuck, request=asked),
-                device.StartBilling(**one),
+                device_commands.ImportDevice(**one),
+                device_commands.ImportDevice(**one),
+                device_commands.QuarantineDevice(**one),
+                device_commands.JoinDevice(**one),
+                device_commands.DenyDevice(**one),
+                device_commands.RemoveDevice(**one),
+                device_commands.NameDevice(**one, name=random.choice("abc")),
+                device_commands.NoteDevice(**one, notes=random.choice("abc")),
+                device_commands.GroupDevice(**one, groups=groups),
+                device_commands.LockFirmware(**one, version=random.choice(VERSIONS), request=asked),
+                device_commands.UnlockFirmware(**one),
+                device_commands.MarkForDevelopment(**one),
+                device_commands.UnmarkForDevelopment(**one),
+                device_commands.ForceUpdates(**one),
+                device_commands.UnforceUpdates(**one),
+                device_commands.RetryUpdate(**one, stuck_version=stuck, request=asked),
+                device_commands.StartBilling(**one),
+            ]
+        )
+    )
+
+
+def something_of_an_owner(world: World, random: Random) -> None:
+    one = {"device_id": random.choice(DEVICES), "user_id": random.choice(USERS)}
+    at, transfer_id = world.at(), f"{random.randint(1, 3)} of {one['device_id']}"
+    soon = (world.now + timedelta(seconds=random.randint(0, 60))).isoformat()
+    owner = random.choice(["", one["user_id"]])
+    said = {"device_id": one["device_id"], "owner": owner}
+    world.attempt(
+        random.choice(
+            [
+                ownership.ClaimDevice(**one, reachable=True),
+                ownership.ClaimDevice(**one, reachable=True),
+                ownership.UnclaimDevice(**one),
+                ownership.RequestTransfer(**one, transfer_id=transfer_id, expires_at=soon, at=at),
+                ownership.AcceptTransfer(**one, transfer_id=transfer_id, at=at),
+                ownership.DeclineTransfer(**one, transfer_id=transfer_id),
+                ownership.WithdrawTransfer(**one, transfer_id=transfer_id),
+                device_commands.NameDevice(**said, name=random.choice("abc")),
+                device_commands.NoteDevice(**said, notes=random.choice("abc")),
+                device_commands.ReleaseDevice(
+                    device_id=one["device_id"], product_id=random.choice(PRODUCTS)
+                ),
             ]
         )
     )
@@ -300,6 +327,7 @@ WHAT_HAPPENS = (
     something_of_firmware,
     something_of_a_device,
     something_of_a_device,
+    something_of_an_owner,
     something_a_device_does,
     something_a_device_does,
     something_a_device_does,

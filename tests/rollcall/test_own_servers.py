@@ -1,5 +1,6 @@
 import os
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -83,8 +84,9 @@ def test_a_database_of_ones_own_replaces_the_embedded_one(
     assert cloud.status["database"] == postgres_15
     assert not (cloud.state.path / "postgres").exists()
     with psycopg.connect(postgres_15) as connection:
-        row = connection.execute("SELECT count(*) FROM api.token").fetchone()
-    assert row == (1,)
+        row = connection.execute("SELECT count(*) FROM public.migration").fetchone()
+    assert row is not None
+    assert row[0] > 0
 
 
 def test_a_nats_of_ones_own_replaces_the_embedded_one(
@@ -118,5 +120,24 @@ def test_psql_and_migrate_follow_the_database_of_ones_own(
 ) -> None:
     cloud = make_cloud(DATABASE_URL=database)
 
-    assert cloud.run("psql", "-Atc", "SELECT count(*) FROM api.token").stdout == "0\n"
+    assert cloud.run("psql", "-Atc", "SELECT count(*) FROM access.token").stdout == "0\n"
     assert cloud.run("migrate").stdout == "Nothing to apply.\n"
+
+
+def test_where_nothing_is_started_by_us_an_administrator_is_made_by_asking(
+    make_cloud: Callable[..., Cloud], database: str
+) -> None:
+    cloud = make_cloud(DATABASE_URL=database)
+
+    said = cloud.run("administrator")
+
+    assert said.returncode == 0, said.stderr
+    assert "admin@rollcall.local" in said.stdout
+    for path in (cloud.state.admin_password, cloud.state.admin_token, cloud.state.master_key):
+        assert str(path) in said.stdout
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    count = ("psql", "-Atc", "SELECT count(*) FROM log.entry")
+    events = cloud.run(*count).stdout
+    assert int(events) > 0
+    assert cloud.run("administrator").stdout == said.stdout
+    assert cloud.run(*count).stdout == events

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from rollcall.founding import administrator_id
 from rollcall.logs import LOG_BYTES_MAX
 from tests.cloud import Cloud
 
@@ -45,7 +46,8 @@ def test_nobody_else_can_read_the_secrets(cloud: Cloud) -> None:
     folder = cloud.state.path
 
     assert stat.S_IMODE(folder.stat().st_mode) & 0o007 == 0
-    for name in ("admin_token", "secrets.json", "nats.conf", "runtime.json"):
+    secrets = ("admin_token", "admin_password", "master_key", "secrets.json")
+    for name in (*secrets, "nats.conf", "runtime.json"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
 
 
@@ -57,8 +59,11 @@ def test_the_first_start_alone_shows_the_token_of_which_the_database_knows_the_h
     token = cloud.status["admin_token"]
     assert token in cloud.output.read_text()
     with psycopg.connect(cloud.status["database"]) as connection:
-        rows = connection.execute("SELECT token_hash FROM api.token").fetchall()
-    assert rows == [(sha256(token.encode()).digest(),)]
+        rows = connection.execute(
+            "SELECT event ->> 'token_hash', event ->> 'user_id' FROM log.entry"
+            " WHERE name = 'TokenIssued.1'"
+        ).fetchall()
+    assert rows == [(sha256(token.encode()).hexdigest(), administrator_id(1))]
 
     cloud.stop()
     cloud.output.unlink()
@@ -72,10 +77,12 @@ def test_secrets_are_in_no_log(cloud: Cloud) -> None:
     cloud.run("psql", "-c", "SELECT 1")
     token = cloud.status["admin_token"]
     secrets = json.loads(cloud.state.secrets.read_bytes())
+    of_people = [cloud.state.master_key, cloud.state.admin_password]
 
     written = "".join(log.read_text() for log in cloud.state.logs.iterdir())
 
-    assert not [secret for secret in [token, *secrets.values()] if secret in written]
+    kept = [token, *secrets.values(), *(path.read_text().strip() for path in of_people)]
+    assert not [secret for secret in kept if secret in written]
 
 
 def test_ports_stay_the_same_over_a_restart(cloud: Cloud) -> None:
@@ -229,7 +236,7 @@ def test_logs_shows_what_a_process_wrote(cloud: Cloud) -> None:
 
 
 def test_psql_reaches_the_database(cloud: Cloud) -> None:
-    shown = cloud.run("psql", "-Atc", "SELECT count(*) FROM api.token")
+    shown = cloud.run("psql", "-Atc", "SELECT count(*) FROM secrets.person_key")
 
     assert shown.stdout == "1\n"
 

@@ -60,7 +60,7 @@ def test_an_ordinary_user_runs_it_too(nobody: Account, python: str, folder: Path
     try:
         cloud.start()
         owners = {Path(f"/proc/{pid}").stat().st_uid for pid in cloud.status["pids"].values()}
-        shown = cloud.run("psql", "-Atc", "SELECT count(*) FROM api.token")
+        shown = cloud.run("psql", "-Atc", "SELECT count(*) FROM secrets.person_key")
     finally:
         cloud.stop()
 

@@ -1,0 +1,86 @@
+"""Everything that calls are answered with: opened when the process begins to serve, then closed."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import CapacityLimiter
+from msgspec import Struct
+
+from api.auth import Callers
+from api.call import GRANTS_MAX, LONG_WRITERS_MAX, WRITERS_MAX, Cloud
+from api.credentials import Passwords
+from api.database import Database
+from api.followed import WAIT_S, Followed
+from api.idempotency import Calls
+from api.limits import BAD_LOG_INS, LIMITS, Limit, Limits
+from api.link import ANSWER_TIMEOUT_S, Link
+from api.log_ins import LogIns
+from api.places import Places
+from domain.log.fleet import Fleet
+from domain.log.seals import Seals
+
+LOG_CONNECTIONS = 8
+
+
+class Settings(Struct, frozen=True):
+    """`wait_s` is how long a write waits for the read models to show it, `proxies` how many of our
+    own a call comes through, each of which adds to X-Forwarded-For. Without `nats_url` no device is
+    reached; `answer_s` is how long one may take to answer. With `claim_offline` a device is claimed
+    by its id whether it is online or not."""
+
+    database: str
+    master_key: bytes
+    wait_s: float = WAIT_S
+    limits: tuple[Limit, ...] = LIMITS
+    proxies: int = 0
+    nats_url: str = ""
+    answer_s: float = ANSWER_TIMEOUT_S
+    claim_offline: bool = False
+
+
+@asynccontextmanager
+async def cloud_of(settings: Settings, stopping: threading.Event) -> AsyncIterator[Cloud]:
+    """Everything that calls are answered with; open while the process serves."""
+    database = Database(settings.database)
+    followed = Followed(database.conninfo, settings.wait_s)
+    calls = Calls(database)
+    limits = Limits(database, settings.limits)
+    seals = Seals(settings.database, settings.master_key)
+    link = Link(settings.nats_url, stopping, settings.answer_s)
+    await database.open()
+    fleet = await asyncio.to_thread(Fleet, settings.database, pool_connections=LOG_CONNECTIONS)
+    tasks = [
+        asyncio.create_task(followed.listen()),
+        asyncio.create_task(calls.hold()),
+        asyncio.create_task(limits.share()),
+        asyncio.create_task(link.run()),
+    ]
+    try:
+        yield Cloud(
+            fleet=fleet,
+            database=database,
+            followed=followed,
+            callers=Callers(database),
+            places=Places(database),
+            calls=calls,
+            limits=limits,
+            link=link,
+            log_ins=LogIns(database, limits.of.get(BAD_LOG_INS), seals.digest),
+            seals=seals,
+            passwords=Passwords(),
+            writers=CapacityLimiter(WRITERS_MAX),
+            long_writers=CapacityLimiter(LONG_WRITERS_MAX),
+            grants=CapacityLimiter(GRANTS_MAX),
+            stopping=stopping,
+            claim_offline=settings.claim_offline,
+        )
+    finally:
+        stopping.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(fleet.close)
+        await asyncio.to_thread(seals.close)
+        await database.close()

@@ -1,0 +1,51 @@
+"""Rows of devices as they are shown: with what each says it has, and what its owner is called."""
+
+from typing import Any
+
+from msgspec.structs import asdict
+
+from api.database import Rows
+from domain.description import Description
+from projections.fleet import DeviceRow
+from projections.fleet.rows import DEVICE_COLUMNS
+
+COHORT_FIELDS = ("standing", "groups", "locked_version", "development")
+# Of a device in no product there is no cohort: the fields are then what a row of none has.
+COLUMNS = ", ".join(
+    [
+        *(f"device.{column}" for column in DEVICE_COLUMNS),
+        "coalesce(c.standing, 'member') AS standing",
+        "coalesce(c.groups, ARRAY[]::text[]) AS groups",
+        "c.locked_version",
+        "coalesce(c.development, false) AS development",
+        *(f"said.{field}" for field in Description.__struct_fields__),
+        "account.email AS owner_email",
+    ]
+)
+FROM = """
+    FROM fleet.device AS device
+    LEFT JOIN fleet.cohort c ON c.cohort_id = device.cohort_id
+    LEFT JOIN described.device said ON said.device_id = device.device_id
+    LEFT JOIN access.account account ON account.user_id = device.owner
+"""
+EMAIL = "SELECT email FROM access.account WHERE user_id = %s"
+
+
+class ShownRow(DeviceRow, kw_only=True):
+    """What the device has is None before it has said so, what its owner is called once erased."""
+
+    functions: list[str] | None = None
+    variables: dict[str, str] | None = None
+    serial_number: str | None = None
+    imei: str | None = None
+    iccid: str | None = None
+    owner_email: str | None = None
+
+
+async def shown_row(row: DeviceRow, has: Description | None, rows: Rows) -> ShownRow:
+    """The same of a device as it was. Its owner is called what people call them now."""
+    found: dict[str, Any] = {}
+    if has is not None:
+        found = {**asdict(has), "functions": [*has.functions], "variables": {**has.variables}}
+    email = None if row.owner is None else await rows.value(EMAIL, [row.owner])
+    return ShownRow(**asdict(row), **found, owner_email=email)

@@ -1,0 +1,1 @@
+"""The read model `access`: who there is, and who may come in."""

@@ -1,0 +1,1 @@
+"""Mails: what happened, told to the person whom it concerns, by e-mail."""
