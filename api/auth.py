@@ -145,10 +145,6 @@ class Callers:
         """What was remembered of the caller may be out of date: look again at the next call."""
         self._known.pop(caller.token_hash, None)
 
-    def forget(self, token_hash: bytes) -> None:
-        """Look again the next time: something may have changed for whoever has the token."""
-        self._known.pop(token_hash, None)
-
     async def _looked_up(self, token_hash: bytes) -> Caller | None:
         if token_hash not in self._wanted:
             if len(self._wanted) >= WAITING_MAX:

@@ -201,7 +201,7 @@ class Passage:
                 await call.settle()
                 if self.realm is Realm.OWN:
                     # Whoever accepts an invitation may go on at once with what it opens.
-                    call.cloud.callers.forget(call.caller.token_hash)
+                    call.cloud.callers.forget(call.caller)
             answer = to_response(outcome, self.route.status)
         except Exception as error:
             answer = answer_to(error, call.request_id)

