@@ -1,5 +1,6 @@
 """`python -m api`: reads the environment once, then serves until SIGTERM."""
 
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        # What a process starts with stays: to look through it for garbage again and again is waste.
+        gc.collect()
+        gc.freeze()
         if self.started and self._ready_file is not None:
             self._ready_file.touch()
 

@@ -44,6 +44,7 @@ from api import (
     vitals,
     why,
 )
+from api.addresses import Addresses
 from api.binaries import UPLOAD_BYTES_MAX
 from api.cloud import Settings, cloud_of
 from api.device_changes import BATCH_BYTES_MAX
@@ -304,7 +305,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> S
             yield
 
     app = Starlette(
-        routes=[*OPEN, Refusals(), *starlette_routes(ROUTES)],
+        routes=[*OPEN, Refusals(), Addresses(starlette_routes(ROUTES))],
         lifespan=lifespan,
         middleware=[
             # Tokens travel in a header that no page of somebody else can make a browser send.

@@ -1,12 +1,14 @@
 """Reading and writing rows, as the application's role: never events, those go through the log."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import starmap, takewhile
+from time import monotonic
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import scalar_row
 from psycopg_pool import AsyncConnectionPool
 
 from domain.log.fleet import as_app_role
@@ -16,6 +18,8 @@ WRITE_CONNECTIONS_MAX = 8
 STATEMENT_TIMEOUT_S = 20
 CONNECTION_WAIT_S = 5.0
 CONNECT_TIMEOUT_S = 5
+CHECKED_S = 1.0  # a connection that lay idle for longer may be dead, and is asked before it is used
+QUERIES_KNOWN_MAX = 1_000
 
 # What no event has recorded yet is position 0.
 POSITIONS = """
@@ -36,14 +40,13 @@ class Rows:
         self.connection = connection
 
     async def all(self, kind: type[T], query: str, params: Params = ()) -> list[T]:
-        cursor = self.connection.cursor(row_factory=class_row(kind))
-        await cursor.execute(query.encode(), params)
-        return await cursor.fetchall()
+        cursor = await self.connection.execute(query.encode(), params)
+        return makes(kind, query, cursor)(await cursor.fetchall())
 
     async def one(self, kind: type[T], query: str, params: Params = ()) -> T | None:
-        cursor = self.connection.cursor(row_factory=class_row(kind))
-        await cursor.execute(query.encode(), params)
-        return await cursor.fetchone()
+        cursor = await self.connection.execute(query.encode(), params)
+        made = makes(kind, query, cursor)(await cursor.fetchmany(1))
+        return made[0] if made else None
 
     async def value(self, query: str, params: Params = ()) -> Any:
         """The only column of the first row, None if there is no row."""
@@ -55,6 +58,35 @@ class Rows:
         """Run a statement; returns how many rows it was about."""
         cursor = await self.connection.execute(query.encode(), params)
         return cursor.rowcount
+
+
+makers: dict[tuple[type[Any], str], Callable[[list[Any]], list[Any]]] = {}
+
+
+def makes(
+    kind: type[T], query: str, cursor: AsyncCursor[Any]
+) -> Callable[[list[tuple[Any, ...]]], list[T]]:
+    """What makes structs of a query's rows. Remembered: to look at its columns costs more than to
+    read a row."""
+    maker = makers.get((kind, query))
+    if maker is None:
+        if len(makers) >= QUERIES_KNOWN_MAX:
+            makers.clear()
+        names = [column.name for column in cursor.description or ()]
+        maker = makers[kind, query] = maker_of(kind, names)
+    return maker
+
+
+def maker_of(kind: type[T], names: Sequence[str]) -> Callable[[list[tuple[Any, ...]]], list[T]]:
+    """Columns that stand as the fields do are given by place, which is faster; others by name."""
+    fields: Sequence[str] = getattr(kind, "__struct_fields__", ())
+    alike = len([*takewhile(lambda pair: pair[0] == pair[1], zip(names, fields, strict=False))])
+    if alike == len(names):
+        return lambda rows: [*starmap(kind, rows)]
+    others = names[alike:]
+    return lambda rows: [
+        kind(*row[:alike], **dict(zip(others, row[alike:], strict=True))) for row in rows
+    ]
 
 
 class Snapshot(Rows):
@@ -129,11 +161,26 @@ class Database:
             return position
 
 
+class Pooled(AsyncConnection[Any]):
+    """`used_at` is when it was last taken from the pool, in seconds of the monotonic clock."""
+
+    used_at = 0.0
+
+
+async def check_if_idle(connection: Pooled) -> None:
+    """Whether the server is still there costs a way to it and back: too much for every call."""
+    now = monotonic()
+    if now - connection.used_at >= CHECKED_S:
+        await AsyncConnectionPool.check_connection(connection)
+    connection.used_at = now
+
+
 POOL: dict[str, Any] = {
     "min_size": 1,
     "open": False,
     "timeout": CONNECTION_WAIT_S,
-    "check": AsyncConnectionPool.check_connection,
+    "connection_class": Pooled,
+    "check": check_if_idle,
 }
 
 

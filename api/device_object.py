@@ -1,7 +1,7 @@
 """The Particle API's device, from the row of the read model or from one folded as of the past."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from projections.fleet.overview import reason_of_device
 CELLULAR_PLATFORMS = frozenset({10, 13, 23, 24, 25, 26, 28, 35, 37, 38, 42})
 
 
-class FirmwareTarget(Struct, frozen=True):
+class FirmwareTarget(Struct, frozen=True, gc=False):
     """The version that the device should run, and the rule that chose it."""
 
     version: int | None
@@ -24,7 +24,7 @@ class FirmwareTarget(Struct, frozen=True):
     group: str | None
 
 
-class FirmwareUpdate(Struct, frozen=True):
+class FirmwareUpdate(Struct, frozen=True, gc=False):
     """The update that the device was last seen to try."""
 
     state: str
@@ -34,7 +34,14 @@ class FirmwareUpdate(Struct, frozen=True):
     at: str | None
 
 
-class DeviceObject(Struct, frozen=True):
+class DeviceProtection(Struct, frozen=True):
+    status: str
+
+
+UNPROTECTED = DeviceProtection("disabled")
+
+
+class DeviceObject(Struct, frozen=True, gc=False, kw_only=True):
     """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all.
 
     `firmware_reason` says where the device stands to its target, as the overview counts it. The
@@ -70,35 +77,54 @@ class DeviceObject(Struct, frozen=True):
     system_firmware_version: str | None
     current_build_target: str | None
     default_build_target: str | None
-    pinned_build_target: None
+    pinned_build_target: None = None
     app_hash: str | None
     reset_reason: str | None
     cellular: bool
-    status: str
+    status: str = "normal"
     functions: list[str]
     variables: dict[str, str]
     owner: str | None
     serial_number: str | None
-    mac_wifi: None
+    mac_wifi: None = None
     imei: str | None
     iccid: str | None
     last_iccid: str | None
-    mobile_secret: None
-    last_app: None
-    device_protection: dict[str, Any]
+    mobile_secret: None = None
+    last_app: None = None
+    device_protection: DeviceProtection = UNPROTECTED
     imported_at: str | None
     billed_since: str | None
 
 
+class OfCohort(NamedTuple):
+    """What is shown alike of all devices of a cohort."""
+
+    groups: list[str]
+    target: Target
+    shown_target: FirmwareTarget
+    release_target: int | None
+
+
+# By the cohort's id, those of one page that were worked out already.
+Known = dict[int | None, OfCohort]
+
+
 def shown_device(
-    row: ShownRow, product: ProductRow | None, names: Mapping[str, str], releases: Releases
+    row: ShownRow,
+    product: ProductRow | None,
+    names: Mapping[str, str],
+    releases: Releases,
+    known: Known | None = None,
 ) -> DeviceObject:
     """`names` are those of the product's groups, by key; of no product there are none.
 
     A device in no product is shown as one of the product that all devices of its type are in.
     """
-    row.groups = tuple(row.groups)  # a list where the database gave it
-    target = NO_TARGET if product is None else target_of(row.facts().cohort(), releases)
+    known = {} if known is None else known
+    alike = known.get(row.cohort_id)
+    if alike is None:
+        alike = known[row.cohort_id] = shown_cohort(row, product, names, releases)
     platform_id = platform_of(row, product)
     system_version = row.system_version or None
     return DeviceObject(
@@ -107,7 +133,7 @@ def shown_device(
         product_id=platform_id if product is None else product.product_id,
         platform_id=platform_id,
         notes=row.notes or None,
-        groups=sorted(names[key] for key in row.groups if key in names),
+        groups=alike.groups,
         development=row.development,
         quarantined=row.standing != Standing.MEMBER,
         denied=row.standing == Standing.DENIED,
@@ -119,11 +145,11 @@ def shown_device(
         firmware_product_id=row.firmware_product_id,
         firmware_version=row.firmware_version,
         desired_firmware_version=row.locked_version,
-        targeted_firmware_release_version=release_target(row, releases),
+        targeted_firmware_release_version=alike.release_target,
         firmware_updates_enabled=row.updates_enabled,
         firmware_updates_forced=row.forced,
-        firmware_target=shown_target(target, names),
-        firmware_reason=reason_of_device(row, releases),
+        firmware_target=alike.shown_target,
+        firmware_reason=reason_of_device(row, alike.target),
         firmware_update=shown_update(row),
         stuck_firmware_version=row.stuck_version,
         told=row.told,
@@ -131,22 +157,16 @@ def shown_device(
         system_firmware_version=system_version,
         current_build_target=system_version,
         default_build_target=system_version,
-        pinned_build_target=None,
         app_hash=row.app_hash or None,
         reset_reason=row.reset_reason or None,
         cellular=platform_id in CELLULAR_PLATFORMS,
-        status="normal",
         functions=row.functions or [],
         variables=row.variables or {},
         owner=row.owner_email or row.owner,
         serial_number=row.serial_number or None,
-        mac_wifi=None,
         imei=row.imei or None,
         iccid=row.iccid or None,
         last_iccid=row.iccid or None,
-        mobile_secret=None,
-        last_app=None,
-        device_protection={"status": "disabled"},
         imported_at=stamp_or_none(row.entered_at),
         billed_since=stamp_or_none(row.billed_since),
     )
@@ -159,12 +179,20 @@ def platform_of(row: DeviceRow, product: ProductRow | None) -> int | None:
     return product.platform_id
 
 
-def release_target(row: DeviceRow, releases: Releases) -> int | None:
-    """The version that releases alone ask for: what the device would get if it were unlocked."""
-    if row.product_id is None:
-        return None
-    released = Cohort(product_id=row.product_id, standing=Standing(row.standing), groups=row.groups)
-    return target_of(released, releases).version
+def shown_cohort(
+    row: ShownRow, product: ProductRow | None, names: Mapping[str, str], releases: Releases
+) -> OfCohort:
+    """Of the cohort that the device is in; of a device in no product, that it has no target."""
+    row.groups = tuple(row.groups)  # a list where the database gave it
+    groups = sorted(names[key] for key in row.groups if key in names)
+    if product is None:
+        return OfCohort(groups, NO_TARGET, shown_target(NO_TARGET, names), None)
+    cohort = row.facts().cohort()
+    target = target_of(cohort, releases)
+    # What the device would get if it were unlocked: the version that releases alone ask for.
+    released = Cohort(product_id=cohort.product_id, standing=cohort.standing, groups=cohort.groups)
+    release_target = target_of(released, releases).version
+    return OfCohort(groups, target, shown_target(target, names), release_target)
 
 
 def shown_target(target: Target, names: Mapping[str, str]) -> FirmwareTarget:

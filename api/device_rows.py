@@ -31,7 +31,7 @@ FROM = """
 EMAIL = "SELECT email FROM access.account WHERE user_id = %s"
 
 
-class ShownRow(DeviceRow, kw_only=True):
+class ShownRow(DeviceRow):
     """What the device has is None before it has said so, what its owner is called once erased."""
 
     functions: list[str] | None = None

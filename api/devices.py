@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from api.call import Call
 from api.database import Snapshot
-from api.device_object import DeviceObject, shown_device
+from api.device_object import DeviceObject, Known, shown_device
 from api.device_rows import COLUMNS, FROM, ShownRow
 from api.groups import groups_of
 from api.overview import REASONS, devices_of_reason
@@ -124,7 +124,8 @@ async def list_devices(call: Call, query: DevicesWanted) -> Devices:
         page = PAGE.format(condition=search.condition, order=order)
         rows = await snapshot.all(ShownRow, page, {**search.params, **limits})
     releases = product.facts().releases()
-    shown = [shown_device(row, product, names, releases) for row in rows]
+    known: Known = {}
+    shown = [shown_device(row, product, names, releases, known) for row in rows]
     return Devices(shown, [], page_of(query.page, query.per_page, total))
 
 

@@ -60,7 +60,7 @@ LOCKED = """
 """
 
 
-class CountedFirmware(FirmwareRow, kw_only=True):
+class CountedFirmware(FirmwareRow):
     """A row with the names of the groups that it is released to, and how many devices run it."""
 
     groups: list[str]

@@ -25,7 +25,7 @@ TALLY = """
 OF_REASON = f"device.cohort_id = ANY (%(cohorts)s::bigint[]) AND {IN_STATES}"
 
 
-class TallyOfCohort(TallyRow, frozen=True, kw_only=True):
+class TallyOfCohort(TallyRow, frozen=True):
     standing: str
     groups: list[str]
     locked_version: int | None

@@ -17,7 +17,7 @@ OWNERS = """
 """
 
 
-class CountedProduct(ProductRow, kw_only=True):
+class CountedProduct(ProductRow):
     """A row with the names of its groups, the number of its members where that is known, and what
     people call its owner: a user's e-mail, or an organization's slug."""
 

@@ -175,7 +175,7 @@ class Passage:
         try:
             key = key_of(call.request.headers.get(HEADER)) if body is not None else None
             if key is None or body is None or not self.route.keyed:
-                call.command = secrets.token_hex(8)
+                call.command = "" if body is None else secrets.token_hex(8)
                 return await self._carried_out(call, body)
             url = call.request.url
             fingerprint = fingerprint_of(self.route.method, f"{url.path}?{url.query}", body.digest)

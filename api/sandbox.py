@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.call import Call
 from api.database import Snapshot
-from api.device_object import DeviceObject, shown_device
+from api.device_object import DeviceObject, Known, shown_device
 from api.device_rows import COLUMNS, FROM, ShownRow
 from api.flash import flash
 from api.pings import Signal, signal
@@ -117,12 +117,14 @@ async def shown(snapshot: Snapshot, rows: Iterable[ShownRow]) -> list[DeviceObje
             names.setdefault(group.product_id, {})[group.key] = group.name
     releases = {product_id: row.facts().releases() for product_id, row in products.items()}
     nothing: Mapping[str, str] = {}
+    known: Known = {}
     return [
         shown_device(
             row,
             products.get(row.product_id),
             names.get(row.product_id, nothing),
             releases.get(row.product_id, Releases()),
+            known,
         )
         for row in rows
     ]

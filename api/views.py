@@ -37,7 +37,9 @@ def page_of(page: int, per_page: int, total: int) -> Page:
 
 def stamp(moment: datetime) -> str:
     """A time as the API spells it: UTC, with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def stamp_or_none(moment: datetime | None) -> str | None:

@@ -80,12 +80,10 @@ def overview(tally: Iterable[tuple[TallyRow, Cohort]], releases: Releases) -> Ov
     return found
 
 
-def reason_of_device(row: DeviceRow, releases: Releases) -> Reason | None:
+def reason_of_device(row: DeviceRow, target: Target) -> Reason | None:
     """Of one device; None if it is in no product. A failed one's attempt stands in its row."""
     key = tally_key(row)
-    if key is None:
-        return None
-    return reason_of(TallyRow(*(*key, 1)), target_of(row.facts().cohort(), releases))
+    return None if key is None else reason_of(TallyRow(*(*key, 1)), target)
 
 
 def reason_of(state: TallyRow, target: Target) -> Reason:

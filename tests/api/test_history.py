@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from domain.hello import Told
+from domain.roles import Role
 from tests.api.serving import Served, add_token
+from tests.api.teams import Around
 from tests.api.world import World, new_id
-from tests.people import id_for
+from tests.people import id_for, people
 
 
 def names(world: World, below: str = "", **query: Any) -> list[str]:
@@ -35,6 +37,20 @@ def test_an_event_says_who_did_it_from_where_and_when(world: World) -> None:
     )
     assert event["recorded_at"].endswith("Z")
     assert event["position"] == world.head()
+
+
+def test_who_was_erased_is_called_nothing_in_a_history(world: World, served: Served) -> None:
+    with people(served.database) as those:
+        around = Around(served, those, str(world.id))
+        gone = around.member(Role.DEVELOPER)
+        with around.clients:
+            around.call(gone).post(world.path + "/groups", json={"name": "beta"})
+        created = world.get("/history", name="GroupCreated")["events"][0]
+        assert (created["actor"], created["by"]) == (f"user:{gone.user_id}", gone.email)
+        those.erase(gone.user_id)
+    created = world.get("/history", name="GroupCreated")["events"][0]
+    assert created["actor"] == f"user:{gone.user_id}"
+    assert "by" not in created
 
 
 def test_a_product_s_history_has_its_groups_firmware_and_devices(world: World) -> None:

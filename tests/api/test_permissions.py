@@ -32,6 +32,8 @@ LIMITED = "limited"
 OPERATOR = "operator"
 DEAD = ("expired", "revoked")
 NAMED = (Realm.PRODUCT, Realm.ORGANIZATION, Realm.DEVICE)
+OF_AN_ORGANIZATION = "team of an organization"
+STAGES = ["team of a product", OF_AN_ORGANIZATION]
 USED = {who.program for who in EXPECTED.values()} - {""}
 
 
@@ -93,7 +95,7 @@ class Stage(Around):
         return device_id
 
 
-@pytest.fixture(scope="module", params=["team of a product", "team of an organization"])
+@pytest.fixture(scope="module", params=STAGES)
 def stage(served: Served, fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[Stage]:
     with people(served.database) as those, ExitStack() as clients:
         nowhere = Around(served, those, clients=clients)
@@ -101,7 +103,7 @@ def stage(served: Served, fleet: Fleet, request: pytest.FixtureRequest) -> Itera
         world = World(nowhere.call(owner), fleet, name=f"stage {secrets.token_hex(4)}")
         world.import_devices()  # a product that has devices is not retired
         stage = Stage(served, those, str(world.id), clients=clients, world=world, cast={})
-        if request.param == "team of an organization":
+        if request.param == OF_AN_ORGANIZATION:
             stage.team = stage.org = nowhere.organization(owner)
             owned = TransferOwnership(product_id=world.id, owner=f"organization:{stage.org}")
             world.record(owned)

@@ -5,7 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from domain.names import PLATFORMS
+from domain.roles import Role
+from tests.api.serving import Served
+from tests.api.teams import Around
 from tests.api.world import PLATFORM, World
+from tests.people import people
 
 
 def test_a_product_is_created_with_a_number_and_a_slug_of_its_own(world: World) -> None:
@@ -84,6 +88,35 @@ def test_a_product_that_is_not_there_is_denied(world: World, name: str) -> None:
     answer = world.api.get(f"/v1/products/{name}")
     assert answer.status_code == 403
     assert answer.json()["error_description"] == "Permission denied"
+
+
+def test_who_has_no_part_in_a_product_does_not_see_it_in_a_list(
+    world: World, served: Served
+) -> None:
+    with people(served.database) as those:
+        around = Around(served, those, str(world.id))
+        viewer, stranger = around.member(Role.VIEW_ONLY), around.user("stranger")
+        bearer = around.holder(product_id=world.id, client_id="some-client")
+        program = around.add_program(["products:list"])
+        with around.clients:
+            for who in (viewer, bearer, program):
+                shown = around.call(who).get("/v1/products").json()
+                assert [product["id"] for product in shown["products"]] == [world.id]
+                assert shown["meta"]["total"] == 1
+            assert around.call(stranger).get("/v1/products").json()["products"] == []
+
+
+def test_a_product_belongs_to_whoever_creates_it(served: Served) -> None:
+    with people(served.database) as those:
+        around = Around(served, those)
+        maker = around.user("maker")
+        with around.clients:
+            client = around.call(maker)
+            wanted = {"name": "mine", "platform_id": 6, "owner": "user:" + "e" * 24}
+            created = client.post("/v1/products", json=wanted).json()["product"]
+            assert created["user"] == maker.email
+            assert created["organization_id"] is None
+            assert client.get("/v1/products").json()["products"] == [created]
 
 
 @pytest.mark.parametrize("path", ["/v1/products", "/v1/user/products"])

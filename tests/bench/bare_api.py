@@ -20,26 +20,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.credentials import LANES, MEMORY_KIB, PASSES
 from api.database import POSITIONS, as_app
 from api.devices import COUNT_TALLIED, DEVICE, IN_PRODUCT, ORDERS, PAGE
 from api.groups import ALIVE
+from api.imports import OTHER_PLATFORM, RETIRED, TAKE_TURN
 from api.products import BY_ID
+from api.streams import STREAMS
 
 CONNECTIONS = 16
 PASSWORD = "correct horse battery staple"
 DEVICES = PAGE.format(condition=IN_PRODUCT, order=ORDERS["lastConnection", "desc"])
 COUNT = f"{COUNT_TALLIED} WHERE {IN_PRODUCT}"
-HISTORY = """
-    SELECT originator_version, topic, state FROM log.fleet_events
-    WHERE originator_id = %s ORDER BY originator_version
-"""
 APPEND = """
     INSERT INTO log.fleet_events (originator_id, originator_version, topic, state)
     VALUES (%s, %s, %s, %s) RETURNING notification_id
 """
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
-hasher = PasswordHasher()
+hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
 known = hasher.hash(PASSWORD)
 
 
@@ -80,15 +79,18 @@ async def page(request: Request) -> Response:
 
 
 async def command(request: Request) -> Response:
-    """Reads a stream and appends one event to it."""
-    said = msgspec.json.decode(await request.body())
+    """What importing one device asks and writes, each part in a transaction of its own."""
+    device_id = msgspec.json.decode(await request.body())["id"]
     product_id = int(request.path_params["product"])
-    stream = f"device-{said['id']}"
-    event = {"event": {"device_id": said["id"], "product_id": product_id}, "actor": "bench"}
+    stream = f"device-{device_id}"
+    event = {"event": {"device_id": device_id, "product_id": product_id}, "actor": "bench"}
+    await rows(request, (POSITIONS, ()), (BY_ID, [product_id]))
+    await rows(request, (STREAMS.decode(), [[stream]]))
+    await rows(request, (OTHER_PLATFORM.decode(), [[device_id], 6]))
     found = await rows(
         request,
-        (BY_ID, [product_id]),
-        (HISTORY, [stream]),
+        (TAKE_TURN.decode(), ()),
+        (RETIRED.decode(), [f"product-{product_id}", "ProductRetired.1"]),
         (APPEND, [stream, 1, "DeviceImported.1", encode(event)]),
     )
     return Response(encode(found), media_type="application/json")

@@ -82,7 +82,7 @@ def rebuild(conninfo: str, last: int, whole: list[float]) -> float:
         psycopg.connect(conninfo, autocommit=True) as owner,
         psycopg.connect(follower_conninfo(conninfo, "rebuild"), autocommit=True) as app,
     ):
-        one = Timed(conninfo, owner, app, "fleet", lambda sentence: None)
+        one = Timed(conninfo, owner, app, "fleet", lambda sentence: None, None)
         whole.append(timed_rate(last, lambda: one.run(accept=False)))
     return last / one.built_s
 

@@ -10,7 +10,7 @@ from domain.device_commands import LockFirmware, MarkForDevelopment, QuarantineD
 from domain.hello import Told
 from domain.log.history import device_history
 from domain.session import Progress
-from domain.targeting import Cohort, Releases, Rule, Target
+from domain.targeting import Cohort, Releases, Rule, Target, target_of
 from projections.fleet import TallyRow, device_as_of
 from projections.fleet.model import FleetModel
 from projections.fleet.overview import (
@@ -152,5 +152,5 @@ def test_the_devices_of_each_reason_are_those_that_were_counted(
         for one in DEVICES:
             row = device_as_of(device_history(fleet_world.fleet, one))
             if row is not None and row.product_id == product_id:
-                expected[one] = reason_of_device(row, releases)
+                expected[one] = reason_of_device(row, target_of(row.facts().cohort(), releases))
         assert listed == expected
