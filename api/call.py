@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from api.auth import Caller, Callers
@@ -72,6 +73,7 @@ class Call:
         self.position: int | None = None
         self.behind: list[str] = []
         self._settled = 0
+        self._carried_out: dict[str, int] = {}  # how often this call wrote, by stream
 
     def part(self, name: str) -> str:
         """A part of the path. Raises NotFound for what no name can be."""
@@ -116,14 +118,23 @@ class Call:
 
     async def carry_out(self, *commands: Command, guard: Guard | None = None) -> Sequence[Event]:
         """Carry out commands to one stream, all or none. Raises as `Fleet.execute` does."""
+        stream = commands[0].stream
+        provenance = replace(self.provenance, command=self._command_to(stream))
 
         def execute() -> Outcome:
-            return self.cloud.fleet.execute_all(commands, self.provenance, guard=guard)
+            return self.cloud.fleet.execute_all(commands, provenance, guard=guard)
 
         outcome = await self.in_thread(execute)
+        self._carried_out[stream] = self._carried_out.get(stream, 0) + 1
         if outcome.position is not None:
             self.wrote(outcome.position)
         return outcome.events
+
+    def _command_to(self, stream: str) -> str:
+        """The id of the next command of this call to a stream: else the log would take the second
+        for a repetition of the first. A repeated call counts the same way."""
+        before = self._carried_out.get(stream, 0)
+        return f"{self.command}-{before + 1}" if self.command and before else self.command
 
     async def was_carried_out(self, stream: str) -> bool:
         """Whether an earlier try of this same call wrote to the stream before it died."""

@@ -9,7 +9,7 @@ from api.call import Call
 from api.database import Snapshot
 from api.device_object import DeviceObject, Known, shown_device
 from api.device_rows import COLUMNS, FROM, ShownRow
-from api.flash import flash
+from api.flash import flash, flash_own
 from api.pings import Signal, signal
 from api.problem import DeviceInNoProduct, DeviceUnrecognized, NothingToChange
 from api.routing import Files
@@ -24,7 +24,7 @@ from domain.device_commands import (
 from domain.model import Command
 from domain.names import Name, Notes
 from domain.ownership import UnclaimDevice
-from domain.roles import AtDevice
+from domain.roles import AtDevice, InProduct
 from domain.targeting import Releases
 from projections.fleet import ProductRow
 
@@ -134,7 +134,12 @@ async def change_own_device(call: Call, body: OwnDeviceChange, files: Files) -> 
     """Change a device; or, sent a file, flash it with that binary."""
     device = device_in(call)
     if files:
-        status = await flash(call, await product_of(call), device.device_id, files)
+        if device.product is None:
+            status = await flash_own(call, device.device_id, device.owner, files)
+        else:
+            status = await flash(
+                call, await product_of(device.product, call), device.device_id, files
+            )
         return OwnDeviceChanged(id=device.device_id, updated_at=now(), status=status)
     fields = OwnDeviceChange.__struct_fields__
     changed = {field: value for field in fields if (value := getattr(body, field)) is not UNSET}
@@ -169,15 +174,13 @@ def intents(call: Call, wanted: OwnDeviceChange) -> list[Command]:
     return commands
 
 
-async def product_of(call: Call) -> ProductRow:
-    """The product that the device is in. Raises DeviceInNoProduct."""
-    device = device_in(call)
-    if device.product is not None:
-        async with call.snapshot() as snapshot:
-            product = await snapshot.one(ProductRow, PRODUCTS, [[device.product.product_id]])
-        if product is not None:
-            return product
-    raise DeviceInNoProduct(why="only development devices of a product are flashed")
+async def product_of(place: InProduct, call: Call) -> ProductRow:
+    """The product that the device is in. Raises DeviceInNoProduct if it retires just now."""
+    async with call.snapshot() as snapshot:
+        product = await snapshot.one(ProductRow, PRODUCTS, [[place.product_id]])
+    if product is None:
+        raise DeviceInNoProduct(why="its product is no more")
+    return product
 
 
 async def unclaim_device(call: Call) -> Done:

@@ -12,6 +12,7 @@ from domain.device_commands import (
     DirectFirmware,
     Enter,
     FlashBinary,
+    FlashOwnBinary,
     ForceUpdates,
     GroupDevice,
     ImportDevice,
@@ -153,6 +154,8 @@ def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
             | AcceptTransfer()
         ):
             return own(device, command)
+        case FlashOwnBinary():
+            return flash_own(device, command)
         case _ if device.product_id != command.product_id:
             return turn_away(device, command)
         case RemoveDevice(device_id=device_id, product_id=product_id):
@@ -282,21 +285,36 @@ def direct_firmware(device: Device, command: DirectFirmware) -> list[DeviceEvent
                     request=command.request,
                 )
             ]
-        case FlashBinary(sha256=sha256, size_bytes=size_bytes, online=online):
+        case FlashBinary():
             if not device.development:
                 raise NotForDevelopment
-            if not online:
-                raise DeviceOffline
-            return [
-                BinaryFlashed(
-                    device_id=device_id,
-                    product_id=product_id,
-                    sha256=sha256,
-                    size_bytes=size_bytes,
-                    request=command.request,
-                )
-            ]
+            return flashed(command, product_id)
     assert_never(command)
+
+
+def flash_own(device: Device, command: FlashOwnBinary) -> list[DeviceEvent]:
+    """What a device in a product runs is its team's to say, whoever owns it."""
+    if command.owner != device.ownership.owner:
+        raise DeviceNotYours
+    if command.request and command.request == device.last_request:
+        return []
+    if device.product_id is not None and device.standing == Standing.MEMBER:
+        raise NotForDevelopment
+    return flashed(command, None)
+
+
+def flashed(command: FlashBinary | FlashOwnBinary, product_id: int | None) -> list[DeviceEvent]:
+    if not command.online:
+        raise DeviceOffline
+    return [
+        BinaryFlashed(
+            device_id=command.device_id,
+            product_id=product_id,
+            sha256=command.sha256,
+            size_bytes=command.size_bytes,
+            request=command.request,
+        )
+    ]
 
 
 def mark(device: Device, command: Mark) -> list[DeviceEvent]:

@@ -126,6 +126,16 @@ class FlashBinary(Requested, kw_only=True):
     online: bool
 
 
+class FlashOwnBinary(AboutDevice):
+    """The same from its owner, of a device in no product."""
+
+    owner: str
+    sha256: str
+    size_bytes: int
+    online: bool
+    request: str = ""
+
+
 class StartBilling(OfProduct):
     pass
 
@@ -136,6 +146,7 @@ Mark: TypeAlias = MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | Unf
 Say: TypeAlias = NameDevice | NoteDevice
 DeviceCommand: TypeAlias = (
     OwnershipCommand
+    | FlashOwnBinary
     | Enter
     | DenyDevice
     | RemoveDevice

@@ -111,10 +111,11 @@ class UpdateRetryAsked(Event):
 
 
 class BinaryFlashed(Event):
-    """Somebody sent a binary straight to the device, past every release."""
+    """Somebody sent a binary straight to the device, past every release; its owner, if it is in no
+    product."""
 
     device_id: str
-    product_id: int
+    product_id: int | None
     sha256: str
     size_bytes: int
     request: str = ""

@@ -117,10 +117,17 @@ def test_an_owner_says_what_to_change(ann: Person) -> None:
 
 def test_in_no_product_there_is_nothing_to_update_a_device_to(ann: Person) -> None:
     path = f"/v1/devices/{ann.device()}"
-    binary = {"file": ("app.bin", build(PLATFORM, 1, PLATFORM, seed=1))}
-    for options in ({"json": {"firmware_updates_forced": True}}, {"files": binary}):
-        answer = ann.client.put(path, **options)
-        assert (answer.status_code, answer.json()["error"]) == (409, "device_in_no_product")
+    answer = ann.client.put(path, json={"firmware_updates_forced": True})
+    assert (answer.status_code, answer.json()["error"]) == (409, "device_in_no_product")
+
+
+def test_an_owner_flashes_a_device_in_no_product(ann: Person) -> None:
+    path = f"/v1/devices/{ann.device()}"
+    flashed = ann.client.put(path, files={"file": ("app.bin", build(PLATFORM, 1, PLATFORM))})
+    assert (flashed.status_code, flashed.json()["status"]) == (200, "Update started")
+
+    wrong = ann.client.put(path, files={"file": ("app.bin", build(PLATFORM, 1, 12))})
+    assert (wrong.status_code, wrong.json()["error"]) == (400, "platform_wrong")
 
 
 def test_an_owner_flashes_a_development_device_of_a_product(owners: Owners, ann: Person) -> None:

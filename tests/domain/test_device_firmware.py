@@ -5,6 +5,7 @@ import pytest
 from domain.device import (
     DEVICE,
     DeviceNotApproved,
+    DeviceNotYours,
     DeviceOffline,
     NotForDevelopment,
     VersionUnknown,
@@ -12,6 +13,7 @@ from domain.device import (
 from domain.device_commands import (
     DeviceCommand,
     FlashBinary,
+    FlashOwnBinary,
     ForceUpdates,
     LockFirmware,
     MarkForDevelopment,
@@ -32,10 +34,12 @@ from domain.device_events import (
     UpdatesForced,
     UpdatesUnforced,
 )
+from domain.ownership import DeviceClaimed
 from tests.given import Story
 
 ID = "e00fce681234567890abcdef"
 SHA256 = "5" * 64
+ANN = "a" * 24
 story = Story(DEVICE)
 
 imported = DeviceImported(device_id=ID, product_id=7000)
@@ -78,6 +82,12 @@ def flash(request: str = "", online: bool = True) -> FlashBinary:
         size_bytes=512,
         online=online,
         request=request,
+    )
+
+
+def flash_own(request: str = "", online: bool = True) -> FlashOwnBinary:
+    return FlashOwnBinary(
+        device_id=ID, owner=ANN, sha256=SHA256, size_bytes=512, online=online, request=request
     )
 
 
@@ -172,3 +182,21 @@ def test_a_device_that_is_offline_is_not_flashed() -> None:
 )
 def test_a_device_that_is_not_approved_is_left_alone(command: DeviceCommand) -> None:
     story.given(quarantined).when(command).then_refused(DeviceNotApproved)
+
+
+def test_an_owner_flashes_a_device_in_no_product() -> None:
+    claimed = DeviceClaimed(device_id=ID, user_id=ANN)
+    own = BinaryFlashed(device_id=ID, product_id=None, sha256=SHA256, size_bytes=512, request="r1")
+    story.given(claimed).when(flash_own("r1")).then(own)
+    story.given(claimed, own).when(flash_own("r1")).then_nothing()
+    story.given(claimed, quarantined).when(flash_own("r1")).then(own)
+    story.given(claimed).when(flash_own(online=False)).then_refused(DeviceOffline)
+
+
+def test_nobody_else_flashes_it_nor_its_owner_past_the_team_of_its_product() -> None:
+    claimed = DeviceClaimed(device_id=ID, user_id=ANN)
+    story.given().when(flash_own()).then_refused(DeviceNotYours)
+    story.given(DeviceClaimed(device_id=ID, user_id="b" * 24)).when(flash_own()).then_refused(
+        DeviceNotYours
+    )
+    story.given(claimed, imported).when(flash_own()).then_refused(NotForDevelopment)
