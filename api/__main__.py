@@ -13,9 +13,9 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app
+from api.calls.link import ANSWER_TIMEOUT_S
 from api.cloud import Settings
 from api.limits import LimitsMalformed, limits_wanted
-from api.link import ANSWER_TIMEOUT_S
 from api.network import ProxiesMalformed, proxies_wanted
 from domain.log.seals import MasterKeyMalformed, master_key_of
 

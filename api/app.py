@@ -10,47 +10,31 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route as StarletteRoute
 
-from api import (
-    accounts,
+from api import status
+from api.addresses import Addresses
+from api.calls import functions, pings, publishing, serial_numbers, variables, vitals
+from api.cloud import Settings, cloud_of
+from api.failure import answer_http_exception
+from api.fleet import (
     claims,
-    clients,
     device_changes,
     devices,
     firmware,
-    functions,
     groups,
     history,
     impact,
     imports,
-    invitations,
-    mfa,
-    oauth,
-    organizations,
     overview,
-    ownership,
-    password_resets,
-    permissions,
-    pings,
     products,
-    publishing,
     releases,
     sandbox,
-    serial_numbers,
-    status,
-    teams,
-    tokens,
     transfers,
-    variables,
-    vitals,
     why,
 )
-from api.addresses import Addresses
-from api.binaries import UPLOAD_BYTES_MAX
-from api.cloud import Settings, cloud_of
-from api.device_changes import BATCH_BYTES_MAX
-from api.failure import answer_http_exception
+from api.fleet.binaries import UPLOAD_BYTES_MAX
+from api.fleet.device_changes import BATCH_BYTES_MAX
+from api.fleet.imports import IMPORT_BYTES_MAX
 from api.idempotency import REPLAYED_HEADER
-from api.imports import IMPORT_BYTES_MAX
 from api.limits import (
     OAUTH_TOKEN,
     PASSWORD_RESET,
@@ -61,6 +45,19 @@ from api.limits import (
 )
 from api.openapi import openapi
 from api.outside import Refusals
+from api.people import (
+    accounts,
+    clients,
+    invitations,
+    mfa,
+    oauth,
+    organizations,
+    ownership,
+    password_resets,
+    permissions,
+    teams,
+    tokens,
+)
 from api.routing import (
     ANONYMOUS,
     BEHIND_HEADER,

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from starlette.requests import Request
 
 from api.auth import Caller, Callers
-from api.credentials import Passwords
+from api.calls.link import Link
 from api.database import Database, Snapshot
 from api.followed import Followed
 from api.idempotency import Calls
 from api.limits import Limits
-from api.link import Link
-from api.log_ins import LogIns
+from api.people.credentials import Passwords
+from api.people.log_ins import LogIns
 from api.places import Places
 from api.problem import NotFound
 from domain.log.fleet import Contended, Fleet, HistoryMovedOn, Outcome, decide_all

@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from api.auth import Callers
 from api.call import GRANTS_MAX, LONG_WRITERS_MAX, WRITERS_MAX, Cloud
-from api.credentials import Passwords
+from api.calls.link import ANSWER_TIMEOUT_S, Link
 from api.database import Database
 from api.followed import WAIT_S, Followed
 from api.idempotency import Calls
 from api.limits import BAD_LOG_INS, LIMITS, Limit, Limits
-from api.link import ANSWER_TIMEOUT_S, Link
-from api.log_ins import LogIns
+from api.people.credentials import Passwords
+from api.people.log_ins import LogIns
 from api.places import Places
 from domain.log.fleet import Fleet
 from domain.log.seals import Seals

@@ -38,7 +38,7 @@ USER_DELETED = "user_delete"
 PASSWORD_RESET = "password_reset"
 SERIAL_NUMBERS = "serial_numbers"  # counted by user, as the next; all others are by address
 RESET_MAILS = "reset_mails"
-BAD_LOG_INS = "bad_log_ins"  # in a row; not counted here, see api/log_ins.py
+BAD_LOG_INS = "bad_log_ins"  # in a row; not counted here, see api/people/log_ins.py
 
 # Rows are taken in one order by everybody: two processes never wait for each other in a circle.
 SHARE = """

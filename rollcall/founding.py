@@ -170,7 +170,7 @@ def administrator_id(number: int) -> str:
 
 def hashed(password: str) -> str:
     """As the API keeps passwords."""
-    from api.credentials import Passwords
+    from api.people.credentials import Passwords
 
     async def hash_it() -> str:
         return await Passwords().hash(password)

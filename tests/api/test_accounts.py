@@ -10,8 +10,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.credentials import Passwords
-from api.password_resets import RESET_ANSWER_S
+from api.people.credentials import Passwords
+from api.people.password_resets import RESET_ANSWER_S
 from domain.user import ChangePassword
 from domain.user_events import PASSWORD as SEALED_PASSWORD
 from domain.user_events import RESET, PasswordResetRequested

@@ -15,8 +15,8 @@ from api import auth
 from api.app import OPEN, ROUTES
 from api.auth import CACHED_S, CACHED_TOKENS_MAX, LOOKED_UP_AT_ONCE_MAX, Callers
 from api.database import Database
+from api.fleet.products import list_products
 from api.problem import TokenExpired, TokenInvalid
-from api.products import list_products
 from api.realms import Realm, RealmUnknown
 from api.routing import ANONYMOUS, Route, ScopeUnnamed
 from domain.roles import Role

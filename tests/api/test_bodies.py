@@ -8,9 +8,9 @@ import pytest
 
 from api.body import FORM_BYTES_MAX, SMALL_BYTES_MAX
 from api.fields import FORM_FIELDS_MAX, nested, spellings
+from api.fleet.products import ProductsWanted
 from api.multipart import PARTS_MAX
 from api.problem import FieldInvalid
-from api.products import ProductsWanted
 from tests.api.world import World
 
 JSON = {"Content-Type": "application/json"}

@@ -172,7 +172,7 @@ def test_the_clients_of_a_product_are_listed_with_the_product(world: World) -> N
 def test_there_are_only_so_many_clients(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.clients.CLIENTS_MAX", 1)
+    monkeypatch.setattr("api.people.clients.CLIENTS_MAX", 1)
     register(client)
     answer = client.post("/v1/clients", json={"name": "x", "type": "installed"})
     assert (answer.status_code, answer.json()["error"]) == (400, "too_many_clients")

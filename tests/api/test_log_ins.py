@@ -10,7 +10,7 @@ import pytest
 
 from api.database import Database
 from api.limits import BAD_LOG_INS, LIMITS, Limit
-from api.log_ins import ACCOUNT, ADDRESS, TRIED_AT_ONCE_MAX, LogIns, wait_after
+from api.people.log_ins import ACCOUNT, ADDRESS, TRIED_AT_ONCE_MAX, LogIns, wait_after
 from api.problem import TooManyBadLogIns
 
 LIMIT = Limit(BAD_LOG_INS, 10, 1_800)

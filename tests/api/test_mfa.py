@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from api.vouchers import TRIES_MAX
+from api.people.vouchers import TRIES_MAX
 from tests.api.person import Authenticator, Person
 
 OTP = "urn:custom:mfa-otp"

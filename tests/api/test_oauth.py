@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.credentials import TOKEN_BYTES
-from api.pairs import LIFETIME_S_DEFAULT
+from api.people.credentials import TOKEN_BYTES
+from api.people.pairs import LIFETIME_S_DEFAULT
 from tests.api.person import CLIENT, WRONG, Person
 from tests.api.serving import Served
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.sandbox import DEVICES_LISTED_MAX
+from api.fleet.sandbox import DEVICES_LISTED_MAX
 from domain.device_commands import QuarantineDevice
 from domain.roles import Role
 from rollcall.sample_firmware import build

@@ -20,12 +20,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.credentials import LANES, MEMORY_KIB, PASSES
 from api.database import POSITIONS, as_app
-from api.devices import COUNT_TALLIED, DEVICE, IN_PRODUCT, ORDERS, PAGE
-from api.groups import ALIVE
-from api.imports import OTHER_PLATFORM, RETIRED, TAKE_TURN
-from api.products import BY_ID
+from api.fleet.devices import COUNT_TALLIED, DEVICE, IN_PRODUCT, ORDERS, PAGE
+from api.fleet.groups import ALIVE
+from api.fleet.imports import OTHER_PLATFORM, RETIRED, TAKE_TURN
+from api.fleet.products import BY_ID
+from api.people.credentials import LANES, MEMORY_KIB, PASSES
 from api.streams import STREAMS
 
 CONNECTIONS = 16

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.asked import REASON_CHARACTERS_MAX as REASON_CHARACTERS_MAX_ASKED
-from api.functions import ARGUMENT_BYTES_MAX, RESERVED
-from api.link import ANSWER_BYTES_MAX, ANSWER_TIMEOUT_S
-from api.pings import PING_TIMEOUT_S
+from api.calls.asked import REASON_CHARACTERS_MAX as REASON_CHARACTERS_MAX_ASKED
+from api.calls.functions import ARGUMENT_BYTES_MAX, RESERVED
+from api.calls.link import ANSWER_BYTES_MAX, ANSWER_TIMEOUT_S
+from api.calls.pings import PING_TIMEOUT_S
 from device_edge import credentials, messages
 from device_edge.__main__ import MESSAGES_PER_S_MAX
 from device_edge.callout import FAILURES_MAX

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from nats.aio.msg import Msg
 
-from api.functions import ARGUMENT_BYTES_MAX, RESERVED
-from api.link import ASKED_OF_DEVICE_MAX
+from api.calls.functions import ARGUMENT_BYTES_MAX, RESERVED
+from api.calls.link import ASKED_OF_DEVICE_MAX
 from tests.api.calls.conftest import ANSWER_S
 from tests.api.calls.gadget import Lamp, always, gadget, lamp_of, never
 from tests.api.serving import Served
@@ -147,7 +147,7 @@ async def test_nobody_answers_in_the_name_of_another_device(
 async def test_a_device_that_leaves_ends_the_wait(
     calling: httpx.AsyncClient, door: NatsServer, lamp: Lamp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.link.GRACE_S", 0.1)
+    monkeypatch.setattr("api.calls.link.GRACE_S", 0.1)
     async with gadget(door, lamp.id, never) as ours:
         started = time.monotonic()
         answer = asyncio.create_task(calling.post(f"{lamp.path}/blink"))
@@ -220,7 +220,7 @@ async def test_calls_under_way_in_one_process_are_bounded(
     lamp: Lamp,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.link.ASKED_MAX", 1)
+    monkeypatch.setattr("api.calls.link.ASKED_MAX", 1)
     other = lamp_of(world)
     async with (
         gadget(door, lamp.id, never) as ours,

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.vitals import BETWEEN, LAST
+from api.calls.vitals import BETWEEN, LAST
 from domain.published import VITALS
 from tests.api.calls.gadget import Lamp, always, gadget
 from tests.api.serving import Served

@@ -1,0 +1,1 @@
+"""Products, their devices, groups and firmware: as they are, as they were, and changed."""

@@ -1,0 +1,1 @@
+"""Accounts, what proves them, teams, organizations, and who may do what."""
