@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.faults.battering import batter, filled_cloud
 from tests.faults.world import World
 
-ROUNDS_DEFAULT = 12
+ROUNDS_DEFAULT = 8
 ROUND_TIMEOUT_S = 60
 TIMEOUT_S = 300  # of everything but the rounds
 HERE = Path(__file__).parent
