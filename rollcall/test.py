@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The first exit code that is not 0. Types are checked while the tests run, which mostly wait."""
+    """The first exit code that is not 0. Tests mostly wait: types are checked meanwhile."""
     code = subprocess.run(command("ruff", "check", "--quiet", "."), cwd=CHECKOUT).returncode
     if code != 0:
         return code
