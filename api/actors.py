@@ -26,16 +26,12 @@ class Named(Struct, frozen=True):
 async def names_of(rows: Rows, actors: Iterable[str]) -> dict[str, str]:
     """E-mails and usernames by actor. Who is erased, or was no person, is not among them."""
     known = set(actors)
-    wanted = {
-        "users": [actor.removeprefix(USER) for actor in known if actor.startswith(USER)],
-        "api_users": [
-            actor.removeprefix(API_USER) for actor in known if actor.startswith(API_USER)
-        ],
-    }
+    wanted = {"users": ids(known, USER), "api_users": ids(known, API_USER)}
     if not any(wanted.values()):
         return {}
     return {named.actor: named.name for named in await rows.all(Named, NAMES, wanted)}
 
 
 def ids(actors: Iterable[str], prefix: str) -> list[str]:
+    """Of those whose kind the prefix names."""
     return [actor.removeprefix(prefix) for actor in actors if actor.startswith(prefix)]

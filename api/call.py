@@ -145,10 +145,11 @@ class Call:
 
     async def must_be_allowed(self, command: Command) -> None:
         """Decide without recording: raises what the command would be refused with."""
+        command_id = self._command_to(command.stream)
 
         def decide() -> None:
             loaded = self.cloud.fleet.load(command.stream)
-            if self.command not in loaded.commands:
+            if command_id not in loaded.commands:
                 decide_all(loaded.state, [command])
 
         await self.in_thread(decide)

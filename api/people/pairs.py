@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from api.call import Call
 from api.people import vouchers
@@ -115,16 +114,7 @@ async def revoke(call: Call, token_ids: Iterable[str]) -> None:
     wanted = list(token_ids)
     for start in range(0, len(wanted), REVOKED_AT_ONCE):
         some = wanted[start : start + REVOKED_AT_ONCE]
-        await asyncio.gather(*(revoke_one(call, token_id) for token_id in some))
-
-
-async def revoke_one(call: Call, token_id: str) -> None:
-    # Without the call's command id: the same call may have issued it, and twice is once anyway.
-    provenance = replace(call.provenance, command="")
-    command = RevokeToken(token_id=token_id)
-    outcome = await call.in_thread(call.cloud.fleet.execute, command, provenance)
-    if outcome.position is not None:
-        call.wrote(outcome.position)
+        await asyncio.gather(*(call.carry_out(RevokeToken(token_id=one)) for one in some))
 
 
 async def take_back(call: Call, token_id: str) -> None:

@@ -171,10 +171,7 @@ async def rehash(call: Call, account: Account, password: str) -> None:
     unsealed = await call.in_thread(call.cloud.seals.unseal, account.user_id, PASSWORD, former)
     if unsealed != account.password_hash:
         return
-    command = RehashPassword(user_id=account.user_id, password=sealed, former=former)
-    # Not what was called for: the call may have another command for the same stream.
-    provenance = replace(call.provenance, command="")
-    await call.in_thread(call.cloud.fleet.execute, command, provenance)
+    await call.carry_out(RehashPassword(user_id=account.user_id, password=sealed, former=former))
 
 
 def act_as(call: Call, account: Account) -> None:
