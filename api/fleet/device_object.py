@@ -100,6 +100,8 @@ class DeviceObject(Struct, frozen=True, gc=False, kw_only=True):
 class OfCohort(NamedTuple):
     """What is shown alike of all devices of a cohort."""
 
+    quarantined: bool
+    denied: bool
     groups: list[str]
     target: Target
     shown_target: FirmwareTarget
@@ -135,8 +137,8 @@ def shown_device(
         notes=row.notes or None,
         groups=alike.groups,
         development=row.development,
-        quarantined=row.standing != Standing.MEMBER,
-        denied=row.standing == Standing.DENIED,
+        quarantined=alike.quarantined,
+        denied=alike.denied,
         online=row.online,
         connected=row.online,
         last_heard=stamp_or_none(row.last_heard_at),
@@ -184,15 +186,21 @@ def shown_cohort(
 ) -> OfCohort:
     """Of the cohort that the device is in; of a device in no product, that it has no target."""
     row.groups = tuple(row.groups)  # a list where the database gave it
-    groups = sorted(names[key] for key in row.groups if key in names)
-    if product is None:
-        return OfCohort(groups, NO_TARGET, shown_target(NO_TARGET, names), None)
-    cohort = row.facts().cohort()
-    target = target_of(cohort, releases)
-    # What the device would get if it were unlocked: the version that releases alone ask for.
-    released = Cohort(product_id=cohort.product_id, standing=cohort.standing, groups=cohort.groups)
-    release_target = target_of(released, releases).version
-    return OfCohort(groups, target, shown_target(target, names), release_target)
+    target, release_target = NO_TARGET, None
+    if product is not None:
+        cohort = row.facts().cohort()
+        target = target_of(cohort, releases)
+        # What the device would get if it were unlocked: the version that releases alone ask for.
+        released = Cohort(cohort.product_id, standing=cohort.standing, groups=cohort.groups)
+        release_target = target_of(released, releases).version
+    return OfCohort(
+        quarantined=row.standing != Standing.MEMBER,
+        denied=row.standing == Standing.DENIED,
+        groups=sorted(names[key] for key in row.groups if key in names),
+        target=target,
+        shown_target=shown_target(target, names),
+        release_target=release_target,
+    )
 
 
 def shown_target(target: Target, names: Mapping[str, str]) -> FirmwareTarget:

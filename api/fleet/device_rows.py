@@ -18,6 +18,7 @@ COLUMNS = ", ".join(
         "coalesce(c.groups, ARRAY[]::text[]) AS groups",
         "c.locked_version",
         "coalesce(c.development, false) AS development",
+        "NULL AS known_facts",  # a column for every field: so rows are made by place
         *(f"said.{field}" for field in Description.__struct_fields__),
         "account.email AS owner_email",
     ]

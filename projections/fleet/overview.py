@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from domain.hello import Told
 from domain.targeting import Cohort, Releases, Rule, Target, target_of
 from projections.fleet.device import UpdateState
-from projections.fleet.rows import DeviceRow, TallyRow, tally_key
+from projections.fleet.rows import DeviceRow, TallyRow
 
 
 class Reason(StrEnum):
@@ -82,15 +82,19 @@ def overview(tally: Iterable[tuple[TallyRow, Cohort]], releases: Releases) -> Ov
 
 def reason_of_device(row: DeviceRow, target: Target) -> Reason | None:
     """Of one device; None if it is in no product. A failed one's attempt stands in its row."""
-    key = tally_key(row)
-    return None if key is None else reason_of(TallyRow(*(*key, 1)), target)
+    if row.product_id is None:
+        return None
+    return reason_of(row, target, told_here=row.told_product_id == row.product_id)
 
 
-def reason_of(state: TallyRow, target: Target) -> Reason:
+def reason_of(state: TallyRow | DeviceRow, target: Target, *, told_here: bool = True) -> Reason:
+    """What a device did in another product, not `told_here`, says nothing here."""
     if target.version is None:
         return NO_TARGET.get(target.rule, Reason.NO_RELEASE)
     if state.running == target.version:
         return Reason.ON_TARGET
+    if not told_here:
+        return Reason.NO_HANDSHAKE
     if state.update_version == target.version and state.update_state in TRIED:
         return TRIED[state.update_state]
     if state.told is None:
