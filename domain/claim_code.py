@@ -40,7 +40,15 @@ class ClaimCodeShown(Event):
     device_id: str
 
 
-ClaimCodeEvent: TypeAlias = ClaimCodeIssued | ClaimCodeShown
+class ClaimCodeRevoked(Event):
+    """It is worth nothing from here on."""
+
+    code_hash: str
+    user_id: str
+    product_id: int | None
+
+
+ClaimCodeEvent: TypeAlias = ClaimCodeIssued | ClaimCodeShown | ClaimCodeRevoked
 
 
 class AboutClaimCode(Command):
@@ -64,7 +72,11 @@ class ShowClaimCode(AboutClaimCode):
     at: str
 
 
-ClaimCodeCommand: TypeAlias = IssueClaimCode | ShowClaimCode
+class RevokeClaimCode(AboutClaimCode):
+    """Whoever it was issued to is gone."""
+
+
+ClaimCodeCommand: TypeAlias = IssueClaimCode | ShowClaimCode | RevokeClaimCode
 
 
 class ClaimCodeTaken(Refused):
@@ -88,6 +100,7 @@ class ClaimCode(Struct, frozen=True):
     product_id: int | None = None
     expires_at: str = ""
     shown_by: str = ""
+    revoked: bool = False
 
 
 def decide(code: ClaimCode, command: ClaimCodeCommand) -> list[ClaimCodeEvent]:
@@ -104,7 +117,7 @@ def decide(code: ClaimCode, command: ClaimCodeCommand) -> list[ClaimCodeEvent]:
                 )
             ]
         case ShowClaimCode(code_hash=code_hash, device_id=device_id, at=at):
-            if not code.user_id:
+            if not code.user_id or code.revoked:
                 raise ClaimCodeUnknown
             if code.shown_by == device_id:
                 return []
@@ -120,6 +133,16 @@ def decide(code: ClaimCode, command: ClaimCodeCommand) -> list[ClaimCodeEvent]:
                     device_id=device_id,
                 )
             ]
+        case RevokeClaimCode(code_hash=code_hash):
+            if not code.user_id:
+                raise ClaimCodeUnknown
+            if code.shown_by or code.revoked:
+                return []
+            return [
+                ClaimCodeRevoked(
+                    code_hash=code_hash, user_id=code.user_id, product_id=code.product_id
+                )
+            ]
     assert_never(command)
 
 
@@ -129,6 +152,8 @@ def evolve(code: ClaimCode, event: ClaimCodeEvent) -> ClaimCode:
             return ClaimCode(user_id=user_id, product_id=product_id, expires_at=expires_at)
         case ClaimCodeShown(device_id=device_id):
             return replace(code, shown_by=device_id)
+        case ClaimCodeRevoked():
+            return replace(code, revoked=True)
     assert_never(event)
 
 

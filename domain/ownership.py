@@ -1,4 +1,7 @@
-"""Whose a device is: claimed by one person, given up, and asked for by another."""
+"""Whose a device is: claimed by one person, given up, and asked for by another.
+
+A person is a user, or a customer of the product that the device is in: see domain/holders.py.
+"""
 
 from enum import StrEnum
 from typing import TypeAlias, assert_never
@@ -6,6 +9,7 @@ from typing import TypeAlias, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.holders import is_customer
 from domain.model import Command, Event, Refused, Unknown
 from domain.names import DeviceId, Instant, ProductId
 
@@ -75,7 +79,7 @@ class AboutOwnership(Command):
 class ClaimDevice(AboutOwnership, kw_only=True):
     """`reachable` says whether the device is online, or need not be to be claimed.
 
-    With `product_id` it is claimed only as a device of that product.
+    With `product_id` it is claimed only as a device of that product, as a customer's always is.
     """
 
     reachable: bool
@@ -227,9 +231,16 @@ VERDICTS: dict[type[Command], Verdict] = {
 
 
 def request(ownership: Ownership, command: RequestTransfer) -> list[OwnershipEvent]:
-    """Whoever waits already goes on waiting; so does whoever has it already, for nothing."""
+    """Whoever waits already goes on waiting; so does whoever has it already, for nothing.
+
+    Customers neither ask nor are asked: theirs are the devices that they set up.
+    """
     if not ownership.owner:
         raise NobodyToAsk
+    if ownership.owner != command.user_id and (
+        is_customer(ownership.owner) or is_customer(command.user_id)
+    ):
+        raise DeviceOfSomebodyElse
     if ownership.owner == command.user_id or ownership.waiting(command.user_id, command.at):
         return []
     if any(transfer.transfer_id == command.transfer_id for transfer in ownership.transfers):
@@ -246,6 +257,13 @@ def request(ownership: Ownership, command: RequestTransfer) -> list[OwnershipEve
             expires_at=command.expires_at,
         )
     ]
+
+
+def without_customer(ownership: Ownership, device_id: str) -> list[DeviceUnclaimed]:
+    """A customer's device that their product has no more is nobody's; a user's stays theirs."""
+    if not is_customer(ownership.owner):
+        return []
+    return [DeviceUnclaimed(device_id=device_id, user_id=ownership.owner)]
 
 
 def pending(

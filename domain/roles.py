@@ -10,10 +10,26 @@ from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
-EVERY_SCOPE = "*"
-EVERYTHING = frozenset({EVERY_SCOPE})
-# OAuth clients spell it so.
-EVERY_SCOPE_SPELLINGS = frozenset({EVERY_SCOPE, "*:*"})
+from domain.holders import customer_holder
+from domain.scopes import (
+    ADMINISTERED,
+    API_USER_SCOPES,
+    CUSTOMER_SCOPES,
+    DEVELOPED,
+    DEVICE_CUSTOMER_SCOPES,
+    DEVICE_OWNER_SCOPES,
+    EVERY_SCOPE,
+    EVERY_SCOPE_SPELLINGS,
+    EVERYTHING,
+    OWN_SCOPES,
+    OWN_SCOPES_OF_API_USERS,
+    OWN_SCOPES_OF_CUSTOMERS,
+    OWN_SCOPES_OF_PRODUCT_TOKENS,
+    OWNED,
+    PRODUCT_TOKEN_SCOPES,
+    SUPPORTED,
+    VIEWED,
+)
 
 USER_PREFIX = "user:"
 ORGANIZATION_PREFIX = "organization:"
@@ -29,142 +45,6 @@ class Role(StrEnum):
     VIEW_ONLY = "View-only"
 
 
-# Seeing: all that a team has, nothing of it changed.
-VIEWED = frozenset(
-    {
-        "clients:list",
-        "configuration:get",
-        "customers:list",
-        "devices.diagnostics:get",
-        "devices:get",
-        "devices:list",
-        "events:get",
-        "firmware:get",
-        "firmware:list",
-        "groups.impact:get",
-        "groups:get",
-        "groups:list",
-        "history:list",
-        "integrations:get",
-        "integrations:list",
-        "ledger.definitions:get",
-        "ledger.definitions:list",
-        "ledger.instances.versions:get",
-        "ledger.instances.versions:list",
-        "ledger.instances:get",
-        "ledger.instances:list",
-        "locations:get",
-        "logic.functions:get",
-        "logic.functions:list",
-        "logic.logs:list",
-        "logic.runs:get",
-        "logic.runs:list",
-        "logic.stats:list",
-        "metrics.events:get",
-        "metrics.functions:get",
-        "metrics.integrations:get",
-        "metrics.online:get",
-        "metrics.variables:get",
-        "organization:get",
-        "permissions:get",
-        "products:get",
-        "products:list",
-        "secrets:list",
-        "sims.status:get",
-        "sims.usage:get",
-        "sims:get",
-        "sims:list",
-        "teams.users:get",
-        "teams.users:list",
-    }
-)
-
-# Asking devices, and helping who has one.
-SUPPORTED = frozenset(
-    {
-        "devices.diagnostics:update",
-        "devices.function:call",
-        "devices.variable:get",
-        "devices:ping",
-        "sims:update",
-    }
-)
-
-# Changing what the devices are and what they run.
-DEVELOPED = frozenset(
-    {
-        "clients:create",
-        "clients:remove",
-        "clients:update",
-        "customers:create",
-        "customers:remove",
-        "customers:update",
-        "devices:claim",
-        "devices:import",
-        "devices:release",
-        "devices:remove",
-        "devices:update",
-        "events:send",
-        "firmware.binary:get",
-        "firmware:create",
-        "firmware:release",
-        "firmware:remove",
-        "firmware:update",
-        "groups:create",
-        "groups:remove",
-        "groups:update",
-        "integrations:create",
-        "integrations:remove",
-        "integrations:test",
-        "integrations:update",
-        "ledger.definitions:archive",
-        "ledger.definitions:create",
-        "ledger.definitions:update",
-        "ledger.instances:remove",
-        "ledger.instances:set",
-        "logic.functions:create",
-        "logic.functions:execute",
-        "logic.functions:remove",
-        "logic.functions:update",
-        "products:create",
-        "secrets:create",
-        "secrets:delete",
-        "secrets:get",
-        "secrets:update",
-        "sims:import",
-        "sims:remove",
-    }
-)
-
-# People, settings, and what it costs.
-ADMINISTERED = frozenset(
-    {
-        "configuration:update",
-        "organization:update",
-        "products:update",
-        "service_agreements.notifications:list",
-        "service_agreements.pricing_terms:get",
-        "service_agreements.usage_reports:create",
-        "service_agreements.usage_reports:get",
-        "service_agreements.usage_summary:get",
-        "service_agreements:list",
-        "teams.users:invite",
-        "teams.users:remove",
-        "teams.users:update",
-    }
-)
-
-# Giving it away, giving it up, and paying for it.
-OWNED = frozenset(
-    {
-        "billing:update",
-        "organization:remove",
-        "organization:transfer",
-        "products:remove",
-        "products:transfer",
-    }
-)
-
 SCOPES_OF: dict[Role, frozenset[str]] = {
     Role.OWNER: VIEWED | SUPPORTED | DEVELOPED | ADMINISTERED | OWNED,
     Role.ADMINISTRATOR: VIEWED | SUPPORTED | DEVELOPED | ADMINISTERED,
@@ -172,74 +52,6 @@ SCOPES_OF: dict[Role, frozenset[str]] = {
     Role.SUPPORT: VIEWED | SUPPORTED,
     Role.VIEW_ONLY: VIEWED,
 }
-
-# What a program that is a member of a team may be given.
-API_USER_SCOPES = (VIEWED | SUPPORTED | DEVELOPED | ADMINISTERED) - {
-    "customers:create",
-    "devices:claim",
-    "history:list",
-    "organization:update",
-    "permissions:get",
-    "products:create",
-    "products:update",
-}
-
-# What a program that shows the credentials of a product may do there: all but people and settings.
-PRODUCT_TOKEN_SCOPES = SCOPES_OF[Role.DEVELOPER] - {"products:create"}
-
-# What the owner of a device may do with it, in a product or not.
-DEVICE_OWNER_SCOPES = SUPPORTED | {
-    "devices.diagnostics:get",
-    "devices:get",
-    "devices:release",
-    "devices:transfer",
-    "devices:update",
-    "events:get",
-    "events:send",
-    "history:list",
-}
-
-# What everybody with an account may do among their own things.
-OWN_SCOPES = frozenset(
-    {
-        "clients:create",
-        "clients:list",
-        "clients:remove",
-        "clients:update",
-        "devices:claim",
-        "devices:get",
-        "devices:list",
-        "devices:transfer",
-        "events:get",
-        "events:send",
-        "invitations:answer",
-        "invitations:list",
-        "openapi:get",
-        "organization:create",
-        "organization:list",
-        "products:create",
-        "products:list",
-        "serial_numbers:get",
-        "tokens:get",
-        "tokens:list",
-        "tokens:remove",
-        "transfers:answer",
-        "transfers:list",
-        "user:get",
-        "user:remove",
-        "user:update",
-    }
-)
-# Programs own nothing: they see what they are a member of, and can throw their own token away.
-OWN_SCOPES_OF_API_USERS = frozenset({"products:list"})
-OWN_SCOPES_OF_PRODUCT_TOKENS = frozenset(
-    {"openapi:get", "products:list", "tokens:get", "tokens:remove"}
-)
-
-# What concerns the installation as a whole: its administrators alone.
-INSTALLATION_SCOPES = frozenset({"status:get"})
-
-SCOPES = SCOPES_OF[Role.OWNER] | OWN_SCOPES | DEVICE_OWNER_SCOPES | INSTALLATION_SCOPES
 
 
 class OwnThings(Struct, frozen=True):
@@ -263,7 +75,8 @@ class InProduct(Struct, frozen=True):
 
 
 class AtDevice(Struct, frozen=True):
-    """`owner` is the id of the user who claimed it, `product` what took it in, if anything."""
+    """`owner` is whoever claimed it, a user or a customer: see domain/holders.py. `product` is what
+    took it in, if anything."""
 
     owner: str = ""
     product: InProduct | None = None
@@ -277,7 +90,8 @@ class Grants(Struct, frozen=True):
     """What somebody was given, wherever that is.
 
     `teams` are the roles by team, a product id as text or an organization id. An API user has a
-    `team` and `team_scopes` instead, a program with a product's credentials a `product_id`.
+    `team` and `team_scopes` instead, a program with a product's credentials a `product_id`, and a
+    customer a `customer_id` and the `product_id` of the one product that this is for.
     `limits` are the scopes of the token that is used; nobody has more than they say.
     """
 
@@ -287,8 +101,14 @@ class Grants(Struct, frozen=True):
     api_user_id: str = ""
     team: str = ""
     team_scopes: frozenset[str] = frozenset()
+    customer_id: str = ""
     product_id: int | None = None
     limits: frozenset[str] = EVERYTHING
+
+    @property
+    def holder(self) -> str:
+        """What devices and tokens of theirs say whose they are; empty for a program."""
+        return customer_holder(self.customer_id) if self.customer_id else self.user_id
 
 
 def scopes_on(grants: Grants, place: Place) -> frozenset[str]:
@@ -330,14 +150,26 @@ def scopes_given(grants: Grants, place: Place) -> frozenset[str]:
         case InProduct() | InOrganization():
             return scopes_in_team(grants, place)
         case AtDevice(owner=owner, product=product):
+            if grants.customer_id:
+                return scopes_of_customer(grants, place)
             own = DEVICE_OWNER_SCOPES if owner and owner == grants.user_id else frozenset()
             return own | (frozenset() if product is None else scopes_in_team(grants, product))
     assert_never(place)
 
 
+def scopes_of_customer(grants: Grants, device: AtDevice) -> frozenset[str]:
+    """A device of their own, in their product, and no other one there."""
+    product_id = device.product.product_id if device.product else None
+    if device.owner != grants.holder or product_id != grants.product_id:
+        return frozenset()
+    return DEVICE_CUSTOMER_SCOPES
+
+
 def own_scopes(grants: Grants) -> frozenset[str]:
     if grants.api_user_id:
         return OWN_SCOPES_OF_API_USERS & grants.team_scopes
+    if grants.customer_id:
+        return OWN_SCOPES_OF_CUSTOMERS
     if grants.product_id is not None:
         return OWN_SCOPES_OF_PRODUCT_TOKENS
     return OWN_SCOPES if grants.user_id else frozenset()
@@ -349,7 +181,8 @@ def scopes_in_team(grants: Grants, place: InProduct | InOrganization) -> frozens
         return grants.team_scopes & API_USER_SCOPES if member else frozenset()
     if grants.product_id is not None:
         same = isinstance(place, InProduct) and place.product_id == grants.product_id
-        return PRODUCT_TOKEN_SCOPES if same else frozenset()
+        given = CUSTOMER_SCOPES if grants.customer_id else PRODUCT_TOKEN_SCOPES
+        return given if same else frozenset()
     role = role_on(grants, place)
     return SCOPES_OF[role] if role else frozenset()
 

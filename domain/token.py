@@ -97,6 +97,7 @@ class Token(Struct, frozen=True):
     refresh_hash: str = ""
     refresh_expires_at: str = ""
     revoked: bool = False
+    replaced_by: str = ""  # the token that it was traded for
 
 
 def decide(token: Token, command: TokenCommand) -> list[TokenEvent]:
@@ -148,8 +149,8 @@ def evolve(token: Token, event: TokenEvent) -> Token:
                 refresh_hash=event.refresh_hash,
                 refresh_expires_at=event.refresh_expires_at,
             )
-        case TokenRevoked():
-            return replace(token, revoked=True)
+        case TokenRevoked(replaced_by=replaced_by):
+            return replace(token, revoked=True, replaced_by=replaced_by)
     assert_never(event)
 
 

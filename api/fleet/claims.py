@@ -12,6 +12,7 @@ from api.call import Call
 from api.database import Snapshot
 from api.fleet.devices import IS_DEVICE_ID
 from api.fleet.transfers import request_transfer
+from api.people.activation_codes import must_be_invited
 from api.problem import DeviceUnheardOf, FieldInvalid, NobodyToOwnIt, PermissionDenied
 from api.views import stamp
 from domain.claim_code import CODE_BYTES, CODE_VALID_S, IssueClaimCode, hash_of
@@ -20,11 +21,12 @@ from domain.model import Command
 from domain.names import PRODUCT_ID_MAX
 from domain.ownership import ClaimDevice, DeviceOfSomebodyElse
 from domain.product import ProductRetired
-from domain.roles import AtDevice, InProduct, allows, scopes_on
+from domain.roles import ORGANIZATION_PREFIX, AtDevice, InProduct, allows, scopes_on
 
 OWNED_SAID_MAX = 5_000
 ID_CHARACTERS_MAX = 64
 DEVICE_ID_CHARACTERS = 24
+ACTIVATION_CHARACTERS_MAX = 64  # whatever was typed
 
 ONLINE = "SELECT online FROM fleet.device WHERE device_id = %s"
 IN_USE = "SELECT count(*) FROM fleet.product WHERE product_id = %s AND NOT retired"
@@ -57,7 +59,10 @@ class Claimed(Struct, frozen=True, omit_defaults=True):
 
 
 class ClaimCodeWanted(Struct, frozen=True):
-    """Nothing is needed; what clients send of a SIM card says nothing of the device."""
+    """Nothing is needed but, by a customer in a private beta, an `activation_code`. What clients
+    send of a SIM card says nothing of the device."""
+
+    activation_code: Annotated[str, Meta(max_length=ACTIVATION_CHARACTERS_MAX)] = ""
 
 
 class ClaimCode(Struct, frozen=True):
@@ -90,15 +95,17 @@ async def claim_device(call: Call, body: Claim) -> Claimed:
             return claimed(device_id, user_id, online, transfer_id=transfer_id)
     must_be_claimable(call, place)
     reachable = online or call.cloud.claim_offline
-    await call.carry_out(ClaimDevice(device_id=device_id, user_id=user_id, reachable=reachable))
+    of = call.caller.product_id if call.caller.grants.customer_id else None
+    claim = ClaimDevice(device_id=device_id, user_id=user_id, reachable=reachable, product_id=of)
+    await call.carry_out(claim)
     return claimed(device_id, user_id, online)
 
 
 def claimant(call: Call) -> str:
-    """The id of the user who calls. Raises NobodyToOwnIt for a program that is none."""
-    if not call.caller.user_id:
+    """The user or customer who calls. Raises NobodyToOwnIt for a program that is none."""
+    if not call.caller.holder:
         raise NobodyToOwnIt
-    return call.caller.user_id
+    return call.caller.holder
 
 
 def claimed(
@@ -125,9 +132,13 @@ def claimed(
 def must_be_claimable(call: Call, device: AtDevice) -> None:
     """Ids are no secret: a device that a product took in is claimed by its id by the team alone.
 
-    Everybody else has it show a claim code. Raises DeviceOfSomebodyElse.
+    Everybody else has it show a claim code, customers always. Raises DeviceOfSomebodyElse.
     """
-    if device.product is None or device.owner == call.caller.user_id:
+    if device.owner == call.caller.holder:
+        return
+    if call.caller.grants.customer_id:
+        raise DeviceOfSomebodyElse
+    if device.product is None:
         return
     if not allows(scopes_on(call.caller.grants, device.product), "devices:claim"):
         raise DeviceOfSomebodyElse
@@ -164,6 +175,10 @@ async def create_claim_code(call: Call, body: ClaimCodeWanted) -> ClaimCode:
     code = secrets.token_urlsafe(CODE_BYTES)
     user_id = claimant(call)
     product_id = call.place.product_id if isinstance(call.place, InProduct) else None
+    if call.caller.grants.customer_id:
+        product_id = call.caller.product_id
+        assert product_id is not None
+        await must_be_invited(call, product_id, body.activation_code)
     expires_at = stamp(datetime.now(UTC) + timedelta(seconds=CODE_VALID_S))
     issue = IssueClaimCode(
         code_hash=hash_of(code), user_id=user_id, product_id=product_id, expires_at=expires_at
@@ -172,3 +187,13 @@ async def create_claim_code(call: Call, body: ClaimCodeWanted) -> ClaimCode:
     async with call.cloud.database.reading() as rows:
         owned = await rows.value(OWNED, [user_id, OWNED_SAID_MAX])
     return ClaimCode(True, code, owned, expires_at)
+
+
+async def create_claim_code_by_organization(call: Call, body: ClaimCodeWanted) -> ClaimCode:
+    """The same, by the address that a product has below its organization."""
+    organization = await call.cloud.places.organization(call.part("org"))
+    assert isinstance(call.place, InProduct)
+    named = organization.organization_id if organization else ""
+    if call.place.owner != f"{ORGANIZATION_PREFIX}{named}":
+        raise PermissionDenied
+    return await create_claim_code(call, body)

@@ -88,10 +88,14 @@ def device_in(call: Call) -> AtDevice:
 
 async def list_own_devices(call: Call, query: OwnDevicesWanted) -> list[DeviceObject]:
     """The devices that the caller has claimed, the one that shook hands last first."""
-    page = [call.caller.user_id, query.per_page, (query.page - 1) * query.per_page]
+    # One more than is shown tells whether there are more.
+    page = [call.caller.holder, query.per_page + 1, (query.page - 1) * query.per_page]
     async with call.snapshot() as snapshot:
         rows = await snapshot.all(ShownRow, OWN, page)
-        return await shown(snapshot, rows)
+        if len(rows) > query.per_page:
+            after = f"{call.request.url.path}?page={query.page + 1}&per_page={query.per_page}"
+            call.headers["Link"] = f'<{after}>; rel="next"'
+        return await shown(snapshot, rows[: query.per_page])
 
 
 async def get_own_device(call: Call) -> DeviceObject:
@@ -156,7 +160,7 @@ def intents(call: Call, wanted: OwnDeviceChange) -> list[Command]:
     """The commands that a change means: of the owner, or of the product's team."""
     device = device_in(call)
     said: dict[str, Any] = {"device_id": device.device_id}
-    if device.owner and (device.owner == call.caller.user_id or device.product is None):
+    if device.owner and (device.owner == call.caller.holder or device.product is None):
         said["owner"] = device.owner  # an administrator speaks for the owner
     elif device.product is not None:
         said["product_id"] = device.product.product_id
@@ -186,7 +190,7 @@ async def product_of(place: InProduct, call: Call) -> ProductRow:
 async def unclaim_device(call: Call) -> Done:
     """Give a device up; or, for the team of its product, have it be nobody's. It stays there."""
     device = device_in(call)
-    if device.product is None or (device.owner and device.owner == call.caller.user_id):
+    if device.product is None or (device.owner and device.owner == call.caller.holder):
         await call.carry_out(UnclaimDevice(device_id=device.device_id, user_id=device.owner))
     else:
         product_id = device.product.product_id

@@ -74,7 +74,8 @@ class NewUser(Struct, frozen=True):
 
 
 class UserChange(Struct, frozen=True):
-    """`username` and `password` need `current_password`. `invalidate_tokens` logs out all over."""
+    """`username`, `password` and `invalidate_tokens` need `current_password`; the last, which is
+    sent beside others, logs out all over."""
 
     username: Email | UnsetType = UNSET
     password: NewPassword | UnsetType = UNSET
@@ -175,7 +176,8 @@ async def change_user(call: Call, body: UserChange) -> Said:
     if body.username is UNSET and body.password is UNSET and body.account_info is UNSET:
         raise NothingToChange(fields="username, password, account_info")
     account = await proof.own_account(call)
-    if body.username is not UNSET or body.password is not UNSET:
+    # Who only found a token shall not shut its owner out.
+    if body.username is not UNSET or body.password is not UNSET or body.invalidate_tokens:
         if body.current_password is UNSET:
             raise FieldInvalid(field="current_password", reason="is missing")
         await proof.must_know_password(call, account, body.current_password, "current_password")

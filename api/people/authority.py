@@ -30,10 +30,9 @@ from api.people.grants import (
     RefreshGrant,
     SecondFactorGrant,
 )
-from api.people.oauth_rows import ClientRow, client_with
+from api.people.oauth_rows import ClientRow, client_with, customers_scope
 from api.people.pairs import Holder, Pair, expiry_of, new_pair
 from api.problem import CredentialsWrong, GrantRefused
-from domain.roles import Grants
 
 # At its most talkative it writes tokens.
 logging.getLogger("authlib").setLevel(logging.INFO)
@@ -66,6 +65,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.call = call
         self.asked = Asked(fields)
         self.pair: Pair | None = None
+        self.client: ClientRow | None = None  # once it has shown its credentials
         self.wanted = fields  # what is said of the token, by whichever half of a log-in
         self.proved_at: int | None = None  # as of which position somebody proved who they are
         for grant in (PasswordGrant, SecondFactorGrant, RefreshGrant, ClientGrant):
@@ -96,6 +96,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def send_signal(self, name: str, *args: Any, client: ClientRow, **kwargs: Any) -> None:
         """The one signal there is: this client has shown its credentials."""
+        self.client = client
         self.call.caller = replace(self.call.caller, client_id=client.client_id)
 
     def generate_token(
@@ -106,7 +107,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         scope: str | None = None,
         **rest: Any,
     ) -> dict[str, Any]:
-        allowed = client.get_allowed_scope(scope)
+        holder = user or self.asked.user
+        of_customer = holder is not None and holder.customer_id
+        # What a client is limited to is not what its product's customers may do.
+        allowed = customers_scope(scope) if of_customer else client.get_allowed_scope(scope)
         if allowed is None:
             raise InvalidScopeError
         # A client that stands for its owner shows its credentials again: no need to refresh.
@@ -117,11 +121,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def save_token(self, token: dict[str, Any], request: Asked) -> None:
         assert self.pair is not None
         holder: Holder = request.user
-        given = Grants(user_id=holder.user_id, product_id=holder.product_id)
-        self.call.caller = replace(self.call.caller, grants=given)
+        self.call.caller = replace(self.call.caller, grants=holder.grants)
         scopes, client_id = token["scope"].split(), request.client.client_id
         self.wait_for(pairs.issue, self.call, self.pair, holder, client_id, scopes)
-        since = (self.call, holder.user_id, self.proved_at)
+        since = (self.call, holder.grants.holder, self.proved_at)
         if self.proved_at is not None and self.wait_for(proof.password_changed, *since):
             # Whoever changed the password meanwhile logged everybody out who was in by then.
             self.wait_for(pairs.take_back, self.call, self.pair.token_id)

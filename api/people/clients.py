@@ -22,14 +22,8 @@ from domain.client import (
     RemoveClient,
 )
 from domain.names import Name
-from domain.roles import (
-    API_USER_SCOPES,
-    EVERY_SCOPE,
-    PRODUCT_TOKEN_SCOPES,
-    InProduct,
-    allows,
-    scopes_on,
-)
+from domain.roles import InProduct, allows, scopes_on
+from domain.scopes import API_USER_SCOPES, EVERY_SCOPE, PRODUCT_TOKEN_SCOPES
 
 CLIENTS_MAX = 100  # of one user, or one product
 ID_ATTEMPTS_MAX = 5

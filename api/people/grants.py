@@ -2,27 +2,32 @@
 
 from typing import Any, ClassVar
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, OAuth2Request, grants
+from authlib.oauth2.rfc6749 import (
+    InvalidGrantError,
+    InvalidScopeError,
+    OAuth2Request,
+    UnauthorizedClientError,
+    grants,
+)
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from api.call import Call
-from api.people import pairs, proof, vouchers
+from api.people import customer_rows, pairs, proof, vouchers
 from api.people.credentials import new_token
 from api.people.oauth_rows import (
-    CUSTOMERS_UNSERVED,
+    CUSTOMER_SCOPE,
     MFA_OTP,
     ClientRow,
     CodeRow,
     RefreshRow,
     refresh_row_with,
 )
-from api.people.pairs import Holder
+from api.people.pairs import Holder, holder_of
 from api.people.vouchers import Kind
 from api.problem import CredentialsWrong
 from domain.token import RefreshInvalid
 
-CUSTOMER_SCOPE = "customer="
 # Ids and secrets from a Basic header stand among the fields, too: see api/people/oauth.py.
 METHODS = ["client_secret_post"]
 # What the first half of a log-in says of the token that the second half gets.
@@ -42,6 +47,13 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
 
     def authenticate_user(self, username: str, password: str) -> Holder:
         call: Call = self.server.call
+        product_id = self.server.client.product_id
+        if product_id is not None:
+            # Whoever logs in by a product's own client is a customer of that product.
+            known = (call, product_id, username, password)
+            customer = self.server.wait_for(customer_rows.customer_proved, *known)
+            self.server.proved_at = customer.as_of
+            return Holder(product_id=product_id, customer_id=customer.customer_id)
         account = self.server.wait_for(proof.first_factor, call, username, password)
         self.server.proved_at = account.as_of
         if account.totp_secret is None:
@@ -96,7 +108,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return row
 
     def authenticate_user(self, row: RefreshRow) -> Holder:
-        return Holder(row.user_id, row.product_id)
+        return holder_of(row.user_id, row.product_id)
 
     def revoke_old_credential(self, row: RefreshRow) -> None:
         """The new token is there already: if the old one went meanwhile, both were stolen, or
@@ -112,20 +124,33 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
 
 
 class ClientGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
-    """A client stands for its owner: a product, or the user who registered it."""
+    """A client stands for its owner: a product, or the user who registered it; or a product's own
+    server for one of its customers."""
 
     TOKEN_ENDPOINT_AUTH_METHODS: ClassVar[list[str]] = METHODS
 
     def validate_requested_scope(self) -> None:
         client: ClientRow = self.request.client
-        if (self.request.payload.scope or "").startswith(CUSTOMER_SCOPE):
-            raise InvalidScopeError(CUSTOMERS_UNSERVED)
+        scope = self.request.payload.scope or ""
+        if scope.startswith(CUSTOMER_SCOPE):
+            self.request.user = self._customer(client, scope.removeprefix(CUSTOMER_SCOPE))
+            return
         if client.product_id is not None:
             self.request.user = Holder(product_id=client.product_id)
             return
         if self.server.wait_for(proof.account_of, self.server.call, client.user_id) is None:
             raise CredentialsWrong
         self.request.user = Holder(client.user_id)
+
+    def _customer(self, client: ClientRow, name: str) -> Holder:
+        if client.product_id is None or not client.everything:
+            # What an app shows, anybody has who has the app.
+            raise UnauthorizedClientError("Only a product's own client with every scope may this.")
+        wanted = (self.server.call, client.product_id, name)
+        customer = self.server.wait_for(customer_rows.customer_named, *wanted)
+        if customer is None:
+            raise InvalidScopeError("The product has no such customer.")
+        return Holder(product_id=client.product_id, customer_id=customer.customer_id)
 
 
 class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]

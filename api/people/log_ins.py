@@ -21,7 +21,6 @@ ACCOUNT = "account"
 ACCOUNT_DELAY_S_MIN = 1  # doubled with each further failure, up to what an address has to wait
 FORGOTTEN_H = 24  # failures further apart are not in a row
 TRIED_AT_ONCE_MAX = 4  # at one account, in one process: the rest find out what came of those
-TIDIED_AT_ONCE = 100
 
 BLOCKED = """
     SELECT extract(epoch FROM max(blocked_until) - clock_timestamp())::float8 FROM api.bad_log_in
@@ -41,13 +40,6 @@ BLOCK = """
 """
 FORGET = """
     DELETE FROM api.bad_log_in WHERE (kind, key) IN (('address', %s), ('account', %s))
-"""
-TIDY = f"""
-    DELETE FROM api.bad_log_in WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM api.bad_log_in
-        WHERE last_at < clock_timestamp() - interval '{FORGOTTEN_H} hours'
-        LIMIT %s FOR UPDATE SKIP LOCKED
-    ))
 """
 
 
@@ -125,7 +117,6 @@ class Turn:
                 wait_s = wait_after(kind, failures, self.limit)
                 if wait_s:
                     await rows.do(BLOCK, [wait_s, kind, key])
-            await rows.do(TIDY, [TIDIED_AT_ONCE])
 
     async def succeeded(self) -> None:
         """Whatever failed before is no longer in a row."""

@@ -19,7 +19,7 @@ from api.people.pairs import LIFETIME_S_MAX, Holder, expiry_of
 from api.people.proof import BASIC_CHARACTERS_MAX, OTP_CHARACTERS_MAX, address_of, basic_in
 from api.problem import Busy, FieldInvalid, ScopeMissing, Trouble
 from domain.names import EMAIL_CHARACTERS_MAX
-from domain.roles import EVERY_SCOPE
+from domain.scopes import EVERY_SCOPE
 
 TEXT_CHARACTERS_MAX = 2_048
 NOT_STORED = {"Cache-Control": "no-store"}

@@ -2,17 +2,17 @@
 
 from hmac import compare_digest
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from msgspec import Struct
 
 from api.call import Call
 from api.people.credentials import digest_of
 from api.people.vouchers import Voucher
 from domain.client import WEB
-from domain.roles import EVERY_SCOPE, EVERY_SCOPE_SPELLINGS, SCOPES
+from domain.scopes import EVERY_SCOPE, EVERY_SCOPE_SPELLINGS, SCOPES
 
 MFA_OTP = "urn:custom:mfa-otp"
-CUSTOMERS_UNSERVED = "Customers cannot log in here yet."
+CUSTOMER_SCOPE = "customer="
 
 CLIENT = """
     SELECT client_id, name, type, redirect_uri, secret_hash, scope, user_id, product_id
@@ -36,6 +36,11 @@ class ClientRow(Struct, frozen=True):
     user_id: str
     product_id: int | None
 
+    @property
+    def everything(self) -> bool:
+        """Whether it may all that its owner may."""
+        return EVERY_SCOPE in (scopes_in(self.scope) or {EVERY_SCOPE})
+
     def check_client_secret(self, secret: str) -> bool:
         return self.secret_hash is not None and compare_digest(self.secret_hash, digest_of(secret))
 
@@ -48,9 +53,6 @@ class ClientRow(Struct, frozen=True):
                 return self.user_id != "" or self.product_id is not None
             case "authorization_code":
                 return self.type == WEB
-            case "password" if self.product_id is not None:
-                # Whoever logs in by a product's own client is a customer of that product.
-                raise UnauthorizedClientError(CUSTOMERS_UNSERVED)
         return True
 
     def check_response_type(self, response_type: str) -> bool:
@@ -83,8 +85,16 @@ def scopes_in(text: str | None) -> frozenset[str]:
     return frozenset(EVERY_SCOPE if one in EVERY_SCOPE_SPELLINGS else one for one in named)
 
 
+def customers_scope(scope: str | None) -> str | None:
+    """Of the scopes asked for a customer, those that there are; None if one is no scope."""
+    if scope is None or scope.startswith(CUSTOMER_SCOPE):
+        return EVERY_SCOPE
+    asked = scopes_in(scope) or {EVERY_SCOPE}
+    return " ".join(sorted(asked)) if asked <= SCOPES | {EVERY_SCOPE} else None
+
+
 class RefreshRow(Struct, frozen=True):
-    """The token that a refresh token came with."""
+    """The token that a refresh token came with. `user_id` may mean a customer."""
 
     token_id: str
     client_id: str

@@ -41,7 +41,7 @@ from domain.product_ownership import (
 )
 from domain.roles import ORGANIZATION_PREFIX, allows, scopes_on
 from domain.team import SeatOwner
-from domain.team_events import MemberLeft, MemberRemoved, product_of
+from domain.team_events import PRODUCT_ID_DIGITS_MAX, MemberLeft, MemberRemoved, product_of
 
 # Who may become the owner follows from these.
 WATCHED = (MemberLeft, MemberRemoved, OwnershipTransferred, OrganizationTransferred)
@@ -166,6 +166,8 @@ async def list_offers(call: Call) -> Offers:
 
 async def accept_offer(call: Call) -> Done:
     """Become the owner. Who was it before stays, as an administrator of the team."""
+    if await accepted_before(call):
+        return Done()
     user_id = call.caller.user_id
     async with call.snapshot() as snapshot:
         place = await offered_place(call, snapshot)
@@ -180,6 +182,13 @@ async def accept_offer(call: Call) -> Done:
 
     await call.decide(None, WATCHED, look, models=MODELS)
     return Done()
+
+
+async def accepted_before(call: Call) -> bool:
+    """Whether an earlier try of this same call came to its end, and nothing is offered any more."""
+    team = call.part("team")
+    kind = "product" if len(team) <= PRODUCT_ID_DIGITS_MAX else "organization"
+    return await call.was_carried_out(f"{kind}-{team}")
 
 
 async def decline_offer(call: Call) -> Done:

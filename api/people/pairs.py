@@ -13,6 +13,8 @@ from api.people import vouchers
 from api.people.credentials import digest_of, new_token
 from api.problem import FieldInvalid
 from api.views import stamp
+from domain.holders import customer_in
+from domain.roles import Grants
 from domain.token import IssueToken, ReplaceToken, RevokeToken
 
 LIFETIME_S_DEFAULT = 7_776_000  # 90 days
@@ -27,10 +29,23 @@ TRADED_FOR = "SELECT replaced_by FROM access.spent_refresh WHERE refresh_hash = 
 
 
 class Holder(Struct, frozen=True):
-    """Whom a token is for: a user, or a product."""
+    """Whom a token is for: a user, a product, or a customer of that product."""
 
     user_id: str = ""
     product_id: int | None = None
+    customer_id: str = ""
+
+    @property
+    def grants(self) -> Grants:
+        return Grants(
+            user_id=self.user_id, customer_id=self.customer_id, product_id=self.product_id
+        )
+
+
+def holder_of(user_id: str, product_id: int | None) -> Holder:
+    """Whom a row of table `token` is for, where `user_id` may mean a customer."""
+    customer_id = customer_in(user_id)
+    return Holder("" if customer_id else user_id, product_id, customer_id)
 
 
 class Pair(Struct, frozen=True):
@@ -87,7 +102,7 @@ async def issue(
     command = IssueToken(
         token_id=pair.token_id,
         token_hash=digest_of(pair.access_token).hex(),
-        user_id=holder.user_id,
+        user_id=holder.grants.holder,
         client_id=client_id,
         scopes=tuple(sorted(scopes)),
         product_id=holder.product_id,
@@ -124,13 +139,13 @@ async def take_back(call: Call, token_id: str) -> None:
     await call.settle()
 
 
-async def revoke_all_of(call: Call, user_id: str) -> None:
-    """Log a user out everywhere, also where they are half-way in."""
-    await vouchers.forget(call.cloud.database, user_id)
+async def revoke_all_of(call: Call, holder: str) -> None:
+    """Log a user or a customer out everywhere, also where they are half-way in."""
+    await vouchers.forget(call.cloud.database, holder)
     for _ in range(ROUNDS_MAX):
         await call.cloud.followed.behind(await call.cloud.database.head(), ("access",))
         async with call.cloud.database.reading() as rows:
-            tokens = await rows.all(TokenId, OF_USER, [user_id])
+            tokens = await rows.all(TokenId, OF_USER, [holder])
         if not tokens:
             return
         # One of them may be traded for another just now, which the next look then finds.
@@ -145,7 +160,7 @@ async def revoke_what_came_of(call: Call, refresh_token: str) -> None:
 
 
 async def revoke_from(call: Call, token_id: str | None) -> None:
-    """Revoke a token, or whatever it was traded for since."""
+    """Revoke a token, or whatever it was traded for since. The log knows it however long ago."""
     for _ in range(TRADES_MAX):
         if token_id is None:
             return
@@ -153,7 +168,7 @@ async def revoke_from(call: Call, token_id: str | None) -> None:
         if not token.revoked:
             await take_back(call, token_id)
             return
-        token_id = await traded_for(call, bytes.fromhex(token.refresh_hash))
+        token_id = token.replaced_by or None
 
 
 async def traded_for(call: Call, refresh_hash: bytes) -> str | None:

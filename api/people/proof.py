@@ -12,6 +12,8 @@ from pyotp import TOTP
 from api.call import Call
 from api.people.credentials import digest_of
 from api.problem import CredentialsWrong, OtpWrong, PasswordWrong
+from domain.customer import CustomerPasswordChanged
+from domain.holders import stream_of
 from domain.roles import Grants
 from domain.user import RecoveryCodeSpent, RehashPassword, UseRecoveryCode, normal_email
 from domain.user_events import PASSWORD, PasswordChanged
@@ -30,8 +32,9 @@ BY_EMAIL = COLUMNS + " AND email_digest = %s"
 BY_ID = COLUMNS + " AND user_id = %s"
 PASSWORD_CHANGED = """
     SELECT EXISTS (SELECT FROM log.fleet_events
-                   WHERE originator_id = %s AND topic = %s AND notification_id > %s)
+                   WHERE originator_id = %s AND topic = ANY (%s) AND notification_id > %s)
 """
+CHANGES = [PasswordChanged.TOPIC, CustomerPasswordChanged.TOPIC]
 TAKE_STEP = """
     INSERT INTO api.otp_taken AS known (user_id, step) VALUES (%s, %s)
     ON CONFLICT (user_id) DO UPDATE SET step = excluded.step WHERE known.step < excluded.step
@@ -96,11 +99,11 @@ async def first_factor(call: Call, email: str, password: str) -> Account:
     return account
 
 
-async def password_changed(call: Call, user_id: str, since: int) -> bool:
+async def password_changed(call: Call, holder: str, since: int) -> bool:
     """Whether what was proved as of that position is the password no longer."""
     async with call.cloud.database.reading() as rows:
-        stream, topic = f"user-{user_id}", PasswordChanged.TOPIC
-        changed: bool = await rows.value(PASSWORD_CHANGED, [stream, topic, since])
+        asked = [stream_of(holder), CHANGES, since]
+        changed: bool = await rows.value(PASSWORD_CHANGED, asked)
     return changed
 
 

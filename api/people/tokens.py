@@ -105,8 +105,8 @@ async def revoke_current_token(call: Call) -> Done:
 
 async def revoke_all_tokens(call: Call) -> Done:
     """Log out everywhere: none of the caller's tokens works any longer, this one included."""
-    if call.caller.user_id:
-        await pairs.revoke_all_of(call, call.caller.user_id)
+    if call.caller.holder:
+        await pairs.revoke_all_of(call, call.caller.holder)
     else:
         await pairs.revoke(call, [call.caller.token_id])
     return Done()
@@ -128,7 +128,8 @@ async def revoke_token(call: Call, body: OtpSent) -> Done:
 
 
 async def user_proved(call: Call, scope: str, otp: str) -> str:
-    """The user whose name and password, or whose token with that scope, the call carries.
+    """The user whose name and password, or the user or customer whose token with that scope, the
+    call carries.
 
     Raises what `first_factor` and `second_factor` do, and what a token that will not do is refused
     with.
@@ -142,9 +143,9 @@ async def user_proved(call: Call, scope: str, otp: str) -> str:
         return account.user_id
     call.caller = await call.cloud.callers.caller(call.request)
     await admitted(call.cloud.places, call.caller, scope, Realm.OWN, {})
-    if not call.caller.user_id:
+    if not call.caller.holder:
         raise TokenMissing
-    return call.caller.user_id
+    return call.caller.holder
 
 
 def listed(token: TokenRow) -> ListedToken:

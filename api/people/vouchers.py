@@ -9,15 +9,7 @@ from psycopg.types.json import Jsonb
 from api.database import Database
 from api.people.credentials import digest_of
 
-PRUNED_AT_ONCE_MAX = 100
-
 KEEP = """
-    WITH over AS (
-        DELETE FROM api.voucher WHERE ctid = ANY (ARRAY (
-            SELECT ctid FROM api.voucher WHERE expires_at < now() LIMIT %(pruned)s
-            FOR UPDATE SKIP LOCKED
-        ))
-    )
     INSERT INTO api.voucher
         (voucher_hash, kind, user_id, client_id, detail, tries_left, expires_at)
     VALUES (%(hash)s, %(kind)s, %(user)s, %(client)s, %(detail)s, %(tries)s,
@@ -69,7 +61,6 @@ async def keep(
         "detail": Jsonb(detail),
         "tries": TRIES_MAX,
         "lifetime_s": LIFETIME_S[kind],
-        "pruned": PRUNED_AT_ONCE_MAX,
     }
     async with database.writing() as rows:
         await rows.do(KEEP, wanted)

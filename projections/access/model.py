@@ -9,7 +9,9 @@ from domain.log.mapper import RecordedMapper
 from domain.log.seals import Seals
 from domain.model import Event
 from domain.recorded import Recorded
+from projections.access.activation_codes import ActivationCodes
 from projections.access.clients import Clients
+from projections.access.customers import Customers
 from projections.access.organizations import Offers, Organizations
 from projections.access.people import People
 from projections.access.teams import Members, Programs
@@ -37,6 +39,8 @@ def parts_of(schema: str, seals: Seals) -> tuple[Part, ...]:
     """Every part, in the order in which they take a page."""
     return (
         People(schema, seals),
+        Customers(schema, seals),
+        ActivationCodes(schema, seals),
         Clients(schema),
         Tokens(schema),  # after those whose tokens they are
         Transfers(schema),

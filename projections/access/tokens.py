@@ -8,6 +8,8 @@ from psycopg import Cursor
 from psycopg.sql import SQL, Composed, Identifier
 
 from domain.client import ClientRemoved
+from domain.customer import CustomerErased
+from domain.holders import CUSTOMER_PREFIX, customer_holder
 from domain.model import Event
 from domain.recorded import Recorded
 from domain.token import TokenIssued, TokenRevoked
@@ -22,16 +24,20 @@ TYPES = (
     *("timestamptz", "timestamptz"),
 )
 # Issued while its owner was being erased, or its client removed: it never worked.
-ADD = """
-    INSERT INTO {token} SELECT * FROM {stage} AS issued
-    WHERE NOT EXISTS (SELECT FROM {account} AS owner
+ADD = f"""
+    INSERT INTO {{token}} SELECT * FROM {{stage}} AS issued
+    WHERE NOT EXISTS (SELECT FROM {{account}} AS owner
                       WHERE owner.user_id = issued.user_id AND owner.erased)
-      AND NOT EXISTS (SELECT FROM {client} AS issued_to
+      AND NOT EXISTS (SELECT FROM {{customer}} AS owner
+                      WHERE owner.customer_id = substr(issued.user_id, {1 + len(CUSTOMER_PREFIX)})
+                        AND owner.erased)
+      AND NOT EXISTS (SELECT FROM {{client}} AS issued_to
                       WHERE issued_to.client_id = issued.client_id AND issued_to.removed)
 """
 SPEND = """
     INSERT INTO {spent_refresh}
-    SELECT token.refresh_hash, replaced.by, token.user_id, token.client_id
+    SELECT token.refresh_hash, replaced.by, token.user_id, token.client_id,
+           token.refresh_expires_at
     FROM {token} AS token JOIN unnest(%s::text[], %s::text[]) AS replaced (token_id, by)
         USING (token_id)
     WHERE token.refresh_hash IS NOT NULL
@@ -42,12 +48,16 @@ OF_CLIENTS = "DELETE FROM {table} WHERE client_id = ANY(%s) AND client_id <> ''"
 
 
 class Tokens:
-    """Tables `token` and `spent_refresh`. Accounts and clients are as of the page's end already."""
+    """Tables `token` and `spent_refresh`, whose `user_id` may mean a customer. Accounts, customers
+    and clients are as of the page's end already."""
 
-    takes: tuple[type[Event], ...] = (TokenIssued, TokenRevoked, UserErased, ClientRemoved)
+    takes: tuple[type[Event], ...] = (
+        *(TokenIssued, TokenRevoked),
+        *(UserErased, CustomerErased, ClientRemoved),
+    )
 
     def __init__(self, schema: str) -> None:
-        names = ("account", "client", "token", "spent_refresh")
+        names = ("account", "customer", "client", "token", "spent_refresh")
         tables = {name: Identifier(schema, name) for name in names}
         tables["stage"] = Identifier(f"issued_in_{schema}")
         self._stage, self._copy, self._add, self._spend, self._revoke = (
@@ -69,6 +79,11 @@ class Tokens:
             cursor.execute(self._spend, [[event.token_id for event in replaced], by])
             cursor.execute(self._revoke, [[event.token_id for event in revoked]])
         erased = [event.user_id for event in happened if isinstance(event, UserErased)]
+        erased += [
+            customer_holder(event.customer_id)
+            for event in happened
+            if isinstance(event, CustomerErased)
+        ]
         self._orphan(cursor, self._of_users, erased)
         removed = [event.client_id for event in happened if isinstance(event, ClientRemoved)]
         self._orphan(cursor, self._of_clients, removed)

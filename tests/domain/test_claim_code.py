@@ -8,11 +8,13 @@ from domain.claim_code import (
     CODE_CHARACTERS,
     ClaimCodeExpired,
     ClaimCodeIssued,
+    ClaimCodeRevoked,
     ClaimCodeShown,
     ClaimCodeTaken,
     ClaimCodeUnknown,
     ClaimCodeUsed,
     IssueClaimCode,
+    RevokeClaimCode,
     ShowClaimCode,
     hash_of,
 )
@@ -62,6 +64,16 @@ def test_no_code_is_issued_twice() -> None:
     for_bob = IssueClaimCode(code_hash=HASH, user_id=BOB, expires_at=UNTIL)
     story.given(issued).when(for_bob).then_refused(ClaimCodeTaken)
     story.given(issued).when(issue).then_refused(ClaimCodeTaken)
+
+
+def test_a_code_that_was_revoked_is_worth_nothing() -> None:
+    revoke = RevokeClaimCode(code_hash=HASH)
+    revoked = ClaimCodeRevoked(code_hash=HASH, user_id=ANN, product_id=7000)
+    story.given(issued).when(revoke).then(revoked)
+    story.given(issued, revoked).when(show()).then_refused(ClaimCodeUnknown)
+    story.given(issued, revoked).when(revoke).then_nothing()
+    story.given(issued, shown).when(revoke).then_nothing()
+    story.given().when(revoke).then_refused(ClaimCodeUnknown)
 
 
 def test_a_code_is_as_long_as_devices_have_room_for() -> None:

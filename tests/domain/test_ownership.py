@@ -2,15 +2,15 @@
 
 import pytest
 
-from domain.device import (
-    DEVICE,
-    DeviceInAnotherProduct,
-    DeviceNotApproved,
-    DeviceNotYours,
-    DeviceOfOutsider,
-    DeviceUnknown,
+from domain.device import DEVICE
+from domain.device_commands import (
+    DenyDevice,
+    ImportDevice,
+    NameDevice,
+    NoteDevice,
+    ReleaseDevice,
+    RemoveDevice,
 )
-from domain.device_commands import ImportDevice, NameDevice, NoteDevice, ReleaseDevice
 from domain.device_events import (
     DeviceDenied,
     DeviceImported,
@@ -18,6 +18,13 @@ from domain.device_events import (
     DeviceNoted,
     DeviceQuarantined,
     DeviceRemoved,
+)
+from domain.device_refusals import (
+    DeviceInAnotherProduct,
+    DeviceNotApproved,
+    DeviceNotYours,
+    DeviceOfOutsider,
+    DeviceUnknown,
 )
 from domain.model import Event, fold
 from domain.ownership import (
@@ -285,3 +292,56 @@ def test_when_a_device_changes_hands_whoever_waited_waits_no_more() -> None:
         new_owner = history[-1].user_id
         late = AcceptTransfer(device_id=ID, user_id=new_owner, transfer_id="t2", at=NOON)
         story.given(*history).when(late).then_refused(TransferUnknown)
+
+
+CARL, DORA = f"customer:{'c' * 24}", f"customer:{'d' * 24}"
+CARLS = DeviceClaimed(device_id=ID, user_id=CARL)
+NO_LONGER_CARLS = DeviceUnclaimed(device_id=ID, user_id=CARL)
+
+
+def claim_for(customer: str, product_id: int | None = HERE) -> ClaimDevice:
+    return ClaimDevice(device_id=ID, user_id=customer, reachable=True, product_id=product_id)
+
+
+def test_a_customer_claims_what_the_product_has_taken_in_and_nothing_else() -> None:
+    story.given(imported).when(claim_for(CARL)).then(CARLS)
+    story.given(imported).when(claim_for(CARL, THERE)).then_refused(DeviceUnknown)
+    story.given().when(claim_for(CARL)).then_refused(DeviceUnknown)
+    story.given().when(claim_for(CARL, None)).then_refused(DeviceNotApproved)
+    story.given(imported).when(claim_for(CARL, None)).then_refused(DeviceUnknown)
+    waiting = DeviceQuarantined(device_id=ID, product_id=HERE)
+    story.given(waiting).when(claim_for(CARL)).then_refused(DeviceNotApproved)
+
+
+def test_a_device_is_one_customers_or_one_users() -> None:
+    story.given(imported, CARLS).when(claim_for(CARL)).then_nothing()
+    story.given(imported, CARLS).when(claim_for(DORA)).then_refused(DeviceOfSomebodyElse)
+    anns = ClaimDevice(device_id=ID, user_id=ANN, reachable=True)
+    story.given(imported, CARLS).when(anns).then_refused(DeviceOfSomebodyElse)
+
+
+def test_a_customers_device_that_leaves_the_product_is_nobodys_and_a_users_stays_theirs() -> None:
+    remove = RemoveDevice(device_id=ID, product_id=HERE)
+    deny = DenyDevice(device_id=ID, product_id=HERE)
+    turned_away = DeviceDenied(device_id=ID, product_id=HERE)
+    story.given(imported, CARLS).when(remove).then(NO_LONGER_CARLS, removed)
+    story.given(imported, CARLS).when(deny).then(NO_LONGER_CARLS, turned_away)
+    story.given(imported, DeviceClaimed(device_id=ID, user_id=ANN)).when(remove).then(removed)
+
+
+def test_the_team_and_the_customer_both_give_the_device_up() -> None:
+    release = ReleaseDevice(device_id=ID, product_id=HERE)
+    story.given(imported, CARLS).when(release).then(NO_LONGER_CARLS)
+    give_up = UnclaimDevice(device_id=ID, user_id=CARL)
+    story.given(imported, CARLS).when(give_up).then(NO_LONGER_CARLS)
+
+
+@pytest.mark.parametrize(
+    ("asking", "owner"), [(ANN, CARL), (CARL, ANN), (DORA, CARL)], ids=["of", "by", "among"]
+)
+def test_customers_neither_ask_for_devices_nor_are_asked(asking: str, owner: str) -> None:
+    owned = DeviceClaimed(device_id=ID, user_id=owner)
+    ask = RequestTransfer(
+        device_id=ID, user_id=asking, transfer_id="f" * 24, expires_at=NEXT_DAY, at=NOON
+    )
+    story.given(imported, owned).when(ask).then_refused(DeviceOfSomebodyElse)

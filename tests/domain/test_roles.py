@@ -5,9 +5,6 @@ from itertools import pairwise
 import pytest
 
 from domain.roles import (
-    API_USER_SCOPES,
-    EVERYTHING,
-    SCOPES,
     SCOPES_OF,
     AtDevice,
     Grants,
@@ -22,6 +19,7 @@ from domain.roles import (
     role_on,
     scopes_on,
 )
+from domain.scopes import API_USER_SCOPES, EVERYTHING, SCOPES
 
 ANN, BOB = "a" * 24, "b" * 24
 ACME = "0" * 23 + "1"
@@ -183,6 +181,50 @@ def test_a_device_that_nobody_claimed_is_not_everybody_s() -> None:
     assert scopes_on(Grants(), AtDevice()) == frozenset()
     assert scopes_on(Grants(product_id=1), AtDevice()) == frozenset()
     assert scopes_on(Grants(user_id=ANN), AtDevice()) == frozenset()
+
+
+CUSTOMER = Grants(customer_id="d" * 24, product_id=20001)
+HOLDER = f"customer:{'d' * 24}"
+
+
+def test_a_customer_has_devices_and_what_lets_them_in() -> None:
+    assert "devices:list" in scopes_on(CUSTOMER, OwnThings())
+    for scope in ("user:get", "products:list", "clients:create", "serial_numbers:get"):
+        assert scope not in scopes_on(CUSTOMER, OwnThings())
+
+
+def test_a_customer_may_do_nothing_in_their_product_but_claim() -> None:
+    assert scopes_on(CUSTOMER, PRODUCT) == {"devices:claim"}
+    for place in (ACMES, OTHER, ORGANIZATION, Installation()):
+        assert scopes_on(CUSTOMER, place) == frozenset()
+
+
+def test_a_device_of_the_product_is_a_customer_s_if_they_claimed_it() -> None:
+    own = scopes_on(CUSTOMER, AtDevice(HOLDER, PRODUCT))
+    assert {"devices:get", "devices:release", "devices.function:call"} <= own
+    assert not {"history:list", "devices:transfer", "devices.diagnostics:get"} & own
+    for device in (
+        AtDevice("", PRODUCT),
+        AtDevice(ANN, PRODUCT),
+        AtDevice(f"customer:{'e' * 24}", PRODUCT),
+        AtDevice("d" * 24, PRODUCT),
+        AtDevice(HOLDER, ACMES),
+        AtDevice(HOLDER),
+    ):
+        assert scopes_on(CUSTOMER, device) == frozenset()
+        assert not knows(CUSTOMER, device)
+
+
+def test_a_user_is_no_customer_of_the_same_id() -> None:
+    assert scopes_on(Grants(user_id="d" * 24), AtDevice(HOLDER, OTHER)) == frozenset()
+
+
+def test_a_limited_token_limits_a_customer_too() -> None:
+    limited = Grants(
+        customer_id="d" * 24, product_id=20001, limits=frozenset({"devices:list", "user:get"})
+    )
+    assert scopes_on(limited, OwnThings()) == {"devices:list"}
+    assert scopes_on(limited, AtDevice(HOLDER, PRODUCT)) == frozenset()
 
 
 def test_without_a_token_nothing_is_one_s_own() -> None:
