@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from domain import ownership
 from domain.device_commands import (
+    AdmitDevice,
     DenyDevice,
     DeviceCommand,
     DirectFirmware,
@@ -56,70 +57,32 @@ from domain.device_events import (
     UpdatesForced,
     UpdatesUnforced,
 )
-from domain.model import Decider, Refused, Unknown
+from domain.device_refusals import (
+    DeviceInAnotherProduct,
+    DeviceNotApproved,
+    DeviceNotYours,
+    DeviceOffline,
+    DeviceOfOutsider,
+    DeviceUnknown,
+    NotForDevelopment,
+    TooManyGroupsForDevice,
+    VersionUnknown,
+)
+from domain.holders import is_customer
+from domain.model import Decider
 from domain.names import GROUPS_PER_DEVICE_MAX
 from domain.ownership import (
-    AcceptTransfer,
+    AboutOwnership,
     ClaimDevice,
-    DeclineTransfer,
     DeviceClaimed,
     DeviceUnclaimed,
     Ownership,
     OwnershipCommand,
-    RequestTransfer,
     TransferAccepted,
     TransferDeclined,
     TransferRequested,
     TransferWithdrawn,
-    UnclaimDevice,
-    WithdrawTransfer,
 )
-
-
-class DeviceUnknown(Unknown):
-    """Device not found for this product."""
-
-
-class DeviceInAnotherProduct(Refused):
-    """The device belongs to another product."""
-
-    field = "id"
-
-
-class DeviceOfOutsider(Refused):
-    """The device is claimed by somebody who is not on the team."""
-
-    field = "id"
-
-
-class DeviceNotYours(Unknown):
-    """The device is not yours."""
-
-
-class DeviceNotApproved(Refused):
-    """The device is {standing} in this product: approve it first."""
-
-
-class TooManyGroupsForDevice(Refused):
-    """The device would be in {groups} groups; {limit} is the limit."""
-
-    field = "groups"
-
-
-class VersionUnknown(Refused):
-    """The product has no firmware version {version}."""
-
-    field = "desired_firmware_version"
-
-
-class NotForDevelopment(Refused):
-    """Only a development device is flashed directly: mark it as one first."""
-
-    field = "development"
-
-
-class DeviceOffline(Refused):
-    """The device is not online."""
 
 
 class Device(Struct, frozen=True):
@@ -141,29 +104,24 @@ class Device(Struct, frozen=True):
 
 def decide(device: Device, command: DeviceCommand) -> list[DeviceEvent]:
     match command:
-        case ImportDevice() | QuarantineDevice() | JoinDevice():
+        case ImportDevice() | QuarantineDevice() | JoinDevice() | AdmitDevice():
             return enter(device, command)
         case NameDevice() | NoteDevice():
             return say(device, command)
-        case (
-            ClaimDevice()
-            | UnclaimDevice()
-            | RequestTransfer()
-            | WithdrawTransfer()
-            | DeclineTransfer()
-            | AcceptTransfer()
-        ):
+        case AboutOwnership():
             return own(device, command)
         case FlashOwnBinary():
             return flash_own(device, command)
         case _ if device.product_id != command.product_id:
             return turn_away(device, command)
         case RemoveDevice(device_id=device_id, product_id=product_id):
-            return [DeviceRemoved(device_id=device_id, product_id=product_id)]
+            removed = DeviceRemoved(device_id=device_id, product_id=product_id)
+            return [*ownership.without_customer(device.ownership, device_id), removed]
         case DenyDevice(device_id=device_id, product_id=product_id):
             if device.standing == Standing.DENIED:
                 return []
-            return [DeviceDenied(device_id=device_id, product_id=product_id)]
+            denied = DeviceDenied(device_id=device_id, product_id=product_id)
+            return [*ownership.without_customer(device.ownership, device_id), denied]
         case _ if device.standing != Standing.MEMBER:
             raise DeviceNotApproved(standing=device.standing)
         case ReleaseDevice(device_id=device_id):
@@ -195,14 +153,18 @@ def enter(device: Device, command: Enter) -> list[DeviceEvent]:
             raise DeviceOfOutsider
         case ImportDevice():
             return [DeviceImported(device_id=device_id, product_id=product_id)]
+        case AdmitDevice(owner=owner):
+            now = (device.product_id, device.standing, device.ownership.owner)
+            waits = now == (product_id, Standing.QUARANTINED, owner)
+            return [DeviceJoined(device_id=device_id, product_id=product_id)] if waits else []
         case _ if product_id in device.removed_from and device.product_id != product_id:
             return [DeviceDenied(device_id=device_id, product_id=product_id)]
         case _ if device.product_id == product_id:
             return []  # quarantined or denied there already: asking again changes nothing
-        case QuarantineDevice():
-            return [DeviceQuarantined(device_id=device_id, product_id=product_id)]
-        case JoinDevice():
+        case JoinDevice() if not device.ownership.owner:
             return [DeviceJoined(device_id=device_id, product_id=product_id)]
+        case QuarantineDevice() | JoinDevice():
+            return [DeviceQuarantined(device_id=device_id, product_id=product_id)]
     assert_never(command)
 
 
@@ -229,8 +191,10 @@ def say(device: Device, command: Say) -> list[DeviceEvent]:
 
 
 def own(device: Device, command: OwnershipCommand) -> list[DeviceEvent]:
-    """A code of a product claims no device that the product has not taken in."""
-    if isinstance(command, ClaimDevice) and command.product_id is not None:
+    """Neither a code of a product nor a customer of it claims what the product has not taken in."""
+    if isinstance(command, ClaimDevice) and (
+        command.product_id is not None or is_customer(command.user_id)
+    ):
         if command.product_id != device.product_id:
             raise DeviceUnknown
         if device.standing != Standing.MEMBER:
@@ -358,14 +322,10 @@ def evolve(device: Device, event: DeviceEvent) -> Device:
             return replace(device, locked_version=version, last_request=request)
         case FirmwareUnlocked():
             return replace(device, locked_version=None)
-        case DevelopmentMarked():
-            return replace(device, development=True)
-        case DevelopmentUnmarked():
-            return replace(device, development=False)
-        case UpdatesForced():
-            return replace(device, forced=True)
-        case UpdatesUnforced():
-            return replace(device, forced=False)
+        case DevelopmentMarked() | DevelopmentUnmarked():
+            return replace(device, development=isinstance(event, DevelopmentMarked))
+        case UpdatesForced() | UpdatesUnforced():
+            return replace(device, forced=isinstance(event, UpdatesForced))
         case UpdateRetryAsked(request=request) | BinaryFlashed(request=request):
             return replace(device, last_request=request)
         case BillingStarted(product_id=product_id):

@@ -35,7 +35,19 @@ class QuarantineDevice(OfProduct):
 
 
 class JoinDevice(OfProduct):
-    """Record that the device asked for a product that takes whoever asks."""
+    """Record that the device asked for a product that takes whoever asks.
+
+    Somebody's device is quarantined first: see AdmitDevice.
+    """
+
+
+class AdmitDevice(OfProduct):
+    """Let in a quarantined device, which asked when the product took whoever asked.
+
+    `owner` is its owner, who is on the product's team; empty where it is nobody's.
+    """
+
+    owner: str
 
 
 class DenyDevice(OfProduct):
@@ -140,7 +152,7 @@ class StartBilling(OfProduct):
     pass
 
 
-Enter: TypeAlias = ImportDevice | QuarantineDevice | JoinDevice
+Enter: TypeAlias = ImportDevice | QuarantineDevice | JoinDevice | AdmitDevice
 DirectFirmware: TypeAlias = LockFirmware | UnlockFirmware | RetryUpdate | FlashBinary
 Mark: TypeAlias = MarkForDevelopment | UnmarkForDevelopment | ForceUpdates | UnforceUpdates
 Say: TypeAlias = NameDevice | NoteDevice

@@ -30,7 +30,8 @@ class DeviceQuarantined(Event):
 
 
 class DeviceJoined(Event):
-    """The device's firmware asked for the product, which takes whoever asks."""
+    """The device's firmware asked for the product, which takes whoever asks: a device that is
+    nobody's, or that of somebody on its team."""
 
     device_id: str
     product_id: int

@@ -27,6 +27,7 @@ from domain.device_events import (
 from domain.firmware import FirmwareReleased
 from domain.group import GroupRemoved
 from domain.model import Event
+from domain.ownership import DeviceClaimed, DeviceUnclaimed
 from domain.product import (
     FAILED_ATTEMPTS_DEFAULT,
     AutoApprovalAllowed,
@@ -40,7 +41,10 @@ from domain.targeting import Cohort, Releases
 
 
 class DeviceFacts(Struct, frozen=True, omit_defaults=True):
-    """Of one device: the product it is in or asked for, and everything its answers depend on."""
+    """Of one device: the product it is in or asked for, and everything its answers depend on.
+
+    `owned` is whether it is somebody's; whose, no answer depends on.
+    """
 
     product_id: int | None = None
     standing: Standing = Standing.MEMBER
@@ -50,6 +54,7 @@ class DeviceFacts(Struct, frozen=True, omit_defaults=True):
     forced: bool = False
     stuck_version: int | None = None
     removed_from: tuple[int, ...] = ()
+    owned: bool = False
 
     def cohort(self) -> Cohort:
         """What targeting sees of the device. Raises AssertionError if it is in no product."""
@@ -100,7 +105,8 @@ def evolve_device(facts: DeviceFacts, event: Event) -> DeviceFacts:
         case DeviceDenied(product_id=product_id):
             return enter(facts, product_id, Standing.DENIED)
         case DeviceRemoved(product_id=product_id):
-            return DeviceFacts(removed_from=tuple(sorted({*facts.removed_from, product_id})))
+            turned_away = tuple(sorted({*facts.removed_from, product_id}))
+            return DeviceFacts(removed_from=turned_away, owned=facts.owned)
         case DeviceGrouped(groups=groups):
             return replace(facts, groups=groups)
         case FirmwareLocked(version=version):
@@ -121,14 +127,21 @@ def evolve_device(facts: DeviceFacts, event: Event) -> DeviceFacts:
             return replace(facts, stuck_version=version)
         case UpdateRetryAsked():
             return replace(facts, stuck_version=None)
+        case DeviceClaimed() | DeviceUnclaimed():
+            return replace(facts, owned=isinstance(event, DeviceClaimed))
         case _:
             return facts
 
 
 def enter(facts: DeviceFacts, product_id: int, standing: Standing) -> DeviceFacts:
-    turned_away = {*facts.turned_away_from()} - {product_id}
+    turned_away = facts.turned_away_from()
+    if turned_away:
+        turned_away = tuple(sorted({*turned_away} - {product_id}))
     return DeviceFacts(
-        product_id=product_id, standing=standing, removed_from=tuple(sorted(turned_away))
+        product_id=product_id,
+        standing=standing,
+        removed_from=turned_away,
+        owned=facts.owned,
     )
 
 
@@ -148,6 +161,8 @@ DEVICE_FACTS_CHANGED_BY: tuple[type[Event], ...] = (
     UpdateStuck,
     UpdateRetryAsked,
     FirmwareSeenRunning,
+    DeviceClaimed,
+    DeviceUnclaimed,
 )
 
 

@@ -57,7 +57,8 @@ def answer_stranger(hello: Hello, device: DeviceFacts | None, product: ProductFa
         return UNKNOWN
     if device is not None and product_id in device.turned_away_from():
         return Answer(told=Told.DENIED, rule=Rule.DENIED, product_id=product_id)
-    if not product.auto_approves:
+    # Whether its owner is on the team, no edge knows: it waits until that is looked up.
+    if not product.auto_approves or (device is not None and device.owned):
         return Answer(told=Told.QUARANTINED, rule=Rule.QUARANTINED, product_id=product_id)
     target = target_of(DeviceFacts(product_id=product_id).cohort(), product.releases())
     return offer(hello, target, product_id, joins=True)

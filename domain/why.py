@@ -33,6 +33,7 @@ from domain.firmware import FirmwareReleased
 from domain.handshake import answer, running_version
 from domain.hello import Answer, Hello
 from domain.model import Event
+from domain.ownership import DeviceClaimed, DeviceUnclaimed
 from domain.product import AutoApprovalAllowed, AutoApprovalForbidden, ProductCreated
 from domain.recorded import Recorded
 from domain.session import DeviceHandshook, UpdateStuck
@@ -51,6 +52,7 @@ LOCKED: tuple[type[Event], ...] = (FirmwareLocked, FirmwareUnlocked)
 DEVELOPMENT: tuple[type[Event], ...] = (DevelopmentMarked, DevelopmentUnmarked)
 FORCED: tuple[type[Event], ...] = (UpdatesForced, UpdatesUnforced)
 STUCK: tuple[type[Event], ...] = (UpdateStuck, UpdateRetryAsked)
+OWNED: tuple[type[Event], ...] = (DeviceClaimed, DeviceUnclaimed)
 APPROVAL: tuple[type[Event], ...] = (AutoApprovalAllowed, AutoApprovalForbidden, ProductCreated)
 
 
@@ -185,6 +187,8 @@ def events_used(
     """The events an answer rests on, in order."""
     lines = [last(device, ENTERED), last(device, FORCED), last(device, STUCK)]
     lines.append(last(product, APPROVAL))
+    if product_facts is not None and product_facts.product_id != facts.product_id:
+        lines.append(last(device, OWNED))  # of strangers it matters whether they are somebody's
     if facts.product_id is not None and product_facts is not None:
         reasons = candidates(facts.cohort(), product_facts.releases())
         lines += [because(one, device, product).events for one in reasons]

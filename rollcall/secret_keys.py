@@ -6,7 +6,15 @@ import msgspec
 from msgspec import Struct
 
 from device_edge.nkeys import KeyPair
-from domain.log.seals import KEY_BYTES, MasterKeyMalformed, master_key_of, spelled
+from domain.log.master_keys import (
+    KEY_BYTES,
+    KeyFile,
+    MasterKeyMalformed,
+    Source,
+    key_in,
+    spelled,
+)
+from rollcall.settings import Settings
 from rollcall.state import State, write_private
 from rollcall.trouble import Trouble
 
@@ -67,10 +75,22 @@ def people_key_of(state: State) -> bytes:
     return kept_people_key(state)
 
 
+def people_keys_of(settings: Settings, state: State, *, made: bool = True) -> Source:
+    """The master key of what is sealed, or two while one takes the other's place: what was asked
+    for, else what is in the state directory. Raises Trouble."""
+    if settings.people_keys:
+        return lambda: settings.people_keys
+    if made:
+        people_key_of(state)
+    else:
+        kept_people_key(state)
+    return KeyFile(state.master_key)
+
+
 def kept_people_key(state: State) -> bytes:
     """The master key that was made earlier. Raises Trouble if it is not there, or is none."""
     try:
-        return master_key_of(state.master_key.read_text().strip())
+        return key_in(state.master_key)
     except FileNotFoundError:
         raise Trouble(f"There is no {state.master_key}: set ROLLCALL_MASTER_KEY.") from None
     except MasterKeyMalformed as error:

@@ -1,8 +1,9 @@
 """Seals: what is personal stands in events only encrypted, under a key of the person's own.
 
 A person's key is random and stands in table `secrets.person_key`, wrapped under the master key,
-which is not in the database. Destroying it makes everything sealed for the person unreadable at
-once, in every copy of the log, and no event changes.
+which is not in the database, and whose place another one may take: see rotation.py. Destroying a
+person's key makes everything sealed for the person unreadable at once, in every copy of the log,
+and no event changes.
 """
 
 import base64
@@ -14,26 +15,42 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from psycopg import Cursor
+from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from domain.log.fleet import as_app_role
+from domain.log.master_keys import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    MasterKey,
+    MasterKeys,
+    MasterKeyWrong,
+    Source,
+)
 from domain.model import Unknown
 
-KEY_BYTES = 32
-NONCE_BYTES = 12
 FORMAT = "v1."
 CONNECTIONS_MAX = 4
 CONNECTION_WAIT_S = 5.0
 CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_S = 3  # who makes or destroys a key while the master key changes
+ATTEMPTS_MAX = 3
+INDEX_KEY = "blind index"
 
 WRAPPED = "SELECT person_id, wrapped FROM secrets.person_key WHERE person_id = ANY(%s)"
+# Under the master key that is in effect once the row is there: it may change while we wait.
 ADD_KEY = """
-    INSERT INTO secrets.person_key (person_id, wrapped) VALUES (%s, %s) ON CONFLICT DO NOTHING
+    INSERT INTO secrets.person_key (person_id, wrapped)
+    SELECT %(name)s, %(wrapped)s FROM secrets.master_key WHERE mark = %(mark)s
+    ON CONFLICT DO NOTHING
+"""
+OWN_KEY = "SELECT wrapped FROM secrets.own_key WHERE name = %s"
+ADD_OWN_KEY = """
+    INSERT INTO secrets.own_key (name, wrapped)
+    SELECT %(name)s, %(wrapped)s FROM secrets.master_key WHERE mark = %(mark)s
+    ON CONFLICT DO NOTHING
 """
 DESTROY = """
     UPDATE secrets.person_key SET wrapped = NULL, destroyed_at = now()
@@ -43,18 +60,7 @@ LEAVE_MARK = "INSERT INTO secrets.master_key (mark) VALUES (%s) ON CONFLICT DO N
 MARK = "SELECT mark FROM secrets.master_key"
 
 
-class MasterKeyMalformed(Exception):
-    """The master key must be 32 bytes in base64."""
-
-    def __str__(self) -> str:
-        return str(self.__doc__)
-
-
-class MasterKeyWrong(Exception):
-    """What the database holds was sealed under another master key."""
-
-    def __str__(self) -> str:
-        return str(self.__doc__)
+Sql = Connection[tuple[Any, ...]]
 
 
 class KeyMissing(Exception):
@@ -80,13 +86,13 @@ class SealedField(NamedTuple):
 class Seals:
     """Seals and unseals. Every call that is about a person looks their key up: none is kept."""
 
-    def __init__(self, conninfo: str, master_key: bytes) -> None:
-        """`master_key` is 32 random bytes. No connection is made before one is needed."""
-        assert len(master_key) == KEY_BYTES
-        self._wrapping = AESGCM(derived(master_key, b"rollcall: person keys"))
-        self._digest_key = derived(master_key, b"rollcall: blind index")
-        self._mark = derived(master_key, b"rollcall: mark of the master key")
+    def __init__(self, conninfo: str, master_key: bytes | Source) -> None:
+        """`master_key` is 32 random bytes, or says which there may be. No connection is made before
+        one is needed."""
+        self._masters = MasterKeys(master_key)
+        self._index_key = b""
         options = as_app_role(conninfo_to_dict(conninfo).get("options"))
+        options += f" -c lock_timeout={round(1000 * LOCK_TIMEOUT_S)}"
         self._pool = ConnectionPool(
             make_conninfo(conninfo, options=options, connect_timeout=CONNECT_TIMEOUT_S),
             kwargs={"autocommit": True},
@@ -101,23 +107,62 @@ class Seals:
         self._pool.close()
 
     def must_fit(self) -> None:
-        """The first master key that a database meets stays its own. Raises MasterKeyWrong."""
+        """The first master key that a database meets is its own, until it is made to be another's.
+
+        Raises MasterKeyWrong.
+        """
         with self._pool.connection() as connection:
-            connection.execute(LEAVE_MARK, [self._mark])
-            if connection.execute(MARK).fetchone() != (self._mark,):
-                raise MasterKeyWrong
+            self._in_effect(connection)
 
     def digest(self, text: str) -> bytes:
-        """32 bytes by which a text is found again without being kept: a blind index."""
-        return hmac.digest(self._digest_key, text.encode(), sha256)
+        """32 bytes by which a text is found again without being kept: a blind index.
+
+        The key to it is looked up once. Raises MasterKeyWrong.
+        """
+        if not self._index_key:
+            with self._pool.connection() as connection:
+                first = self._in_effect(connection).index_key
+            self._index_key = self.own_key(INDEX_KEY, first)
+        return hmac.digest(self._index_key, text.encode(), sha256)
+
+    def own_key(self, name: str, first: bytes = b"") -> bytes:
+        """A key of the installation's own: always the same, whatever the master key is.
+
+        Made when it is first asked for; `first` is what it then is. Raises MasterKeyWrong.
+        """
+        with self._pool.connection() as connection:
+            row = connection.execute(OWN_KEY, [name]).fetchone()
+            if row is None:
+                self._add(connection, ADD_OWN_KEY, name, first or new_key())
+                row = connection.execute(OWN_KEY, [name]).fetchone()
+        assert row is not None
+        return self._masters.unwrap(name, row[0])
 
     def new_key(self, person_id: str) -> None:
-        """Make the person's key. Nothing happens if there is one, or was."""
-        key = AESGCM.generate_key(8 * KEY_BYTES)
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        wrapped = nonce + self._wrapping.encrypt(nonce, key, person_id.encode())
+        """Make the person's key. Nothing happens if there is one, or was. Raises MasterKeyWrong."""
         with self._pool.connection() as connection:
-            connection.execute(ADD_KEY, [person_id, wrapped])
+            self._add(connection, ADD_KEY, person_id, new_key())
+
+    def _add(self, connection: Sql, statement: str, name: str, key: bytes) -> None:
+        """Unless there is one of that name."""
+        master = self._in_effect(connection)
+        for _ in range(ATTEMPTS_MAX):
+            row = {"name": name, "wrapped": master.wrap(name, key), "mark": master.mark}
+            if connection.execute(statement.encode(), row).rowcount:
+                return
+            former, master = master, self._in_effect(connection)
+            if master.mark == former.mark:
+                return  # it was the name that was taken
+        raise MasterKeyWrong
+
+    def _in_effect(self, connection: Sql) -> MasterKey:
+        """Raises MasterKeyWrong."""
+        row = connection.execute(MARK).fetchone()
+        if row is None:
+            connection.execute(LEAVE_MARK, [self._masters.first.mark])
+            row = connection.execute(MARK).fetchone()
+        assert row is not None
+        return self._masters.with_mark(row[0])
 
     def seal(self, person_id: str, field: str, text: str) -> str:
         """Raises KeyMissing, or KeyDestroyed."""
@@ -163,11 +208,11 @@ class Seals:
     def _unwrapped(self, person_id: str, wrapped: bytes | None) -> AESGCM | None:
         if wrapped is None:
             return None
-        nonce, key = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        try:
-            return AESGCM(self._wrapping.decrypt(nonce, key, person_id.encode()))
-        except InvalidTag:
-            raise MasterKeyWrong from None
+        return AESGCM(self._masters.unwrap(person_id, wrapped))
+
+
+def new_key() -> bytes:
+    return AESGCM.generate_key(8 * KEY_BYTES)
 
 
 def destroy_within(cursor: Cursor[tuple[Any, ...]], person_ids: Sequence[str]) -> None:
@@ -196,24 +241,3 @@ def unseal(key: AESGCM, person_id: str, field: str, sealed: str) -> str:
 def bound_to(person_id: str, field: str) -> bytes:
     """What the seal also vouches for: nobody's e-mail passes for another's, or for a name."""
     return f"{person_id}/{field}".encode()
-
-
-def derived(master_key: bytes, purpose: bytes) -> bytes:
-    """A key for one purpose; the master key itself encrypts nothing."""
-    return HKDFExpand(SHA256(), KEY_BYTES, purpose).derive(master_key)
-
-
-def master_key_of(text: str) -> bytes:
-    """The master key as the environment spells it. Raises MasterKeyMalformed."""
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise MasterKeyMalformed from None
-    if len(key) != KEY_BYTES:
-        raise MasterKeyMalformed
-    return key
-
-
-def spelled(master_key: bytes) -> str:
-    """The master key as it stands in the environment and in its file."""
-    return base64.b64encode(master_key).decode()

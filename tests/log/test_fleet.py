@@ -7,13 +7,14 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from domain.device import Device, DeviceInAnotherProduct
+from domain.device import Device
 from domain.device_commands import ImportDevice, NameDevice
 from domain.device_events import (
     DeviceImported,
     DeviceNamed,
     Standing,
 )
+from domain.device_refusals import DeviceInAnotherProduct
 from domain.firmware import FirmwareReleased
 from domain.log import history
 from domain.log.fleet import BULK_EVENTS_MAX, Contended, Fleet, HistoryMovedOn

@@ -1,6 +1,7 @@
 """Seals: what they keep from whom, and that a destroyed key is the end of it."""
 
 import base64
+import hmac
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -8,17 +9,20 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.log.master_keys import (
+    MasterKeyMalformed,
+    MasterKeyWrong,
+    derived,
+    master_key_of,
+    spelled,
+)
 from domain.log.seals import (
     KeyDestroyed,
     KeyMissing,
-    MasterKeyMalformed,
-    MasterKeyWrong,
     SealBroken,
     SealedField,
     Seals,
     destroy_within,
-    master_key_of,
-    spelled,
 )
 
 MASTER_KEY = bytes(range(32))
@@ -193,8 +197,29 @@ def test_a_database_stays_with_the_master_key_that_it_met_first(open_seals: Open
 def test_a_digest_finds_a_text_again_only_by_the_master_key(seals: Seals, open_seals: Open) -> None:
     assert seals.digest(TEXT) == open_seals().digest(TEXT)
     assert seals.digest(TEXT) != seals.digest(TEXT + " ")
-    assert seals.digest(TEXT) != open_seals(OTHER_MASTER_KEY).digest(TEXT)
     assert len(seals.digest(TEXT)) == 32
+    with pytest.raises(MasterKeyWrong):
+        open_seals(OTHER_MASTER_KEY).digest(TEXT)
+
+
+def test_digests_of_a_database_from_before_they_had_a_key_of_their_own_go_on(seals: Seals) -> None:
+    by_hand = derived(MASTER_KEY, b"rollcall: blind index")
+    assert seals.digest(TEXT) == hmac.digest(by_hand, TEXT.encode(), "sha256")
+
+
+def test_a_key_of_the_installations_own_is_made_once(seals: Seals, open_seals: Open) -> None:
+    assert seals.own_key("webhooks") == open_seals().own_key("webhooks")
+    assert seals.own_key("webhooks") != seals.own_key("something else")
+    with pytest.raises(MasterKeyWrong):
+        open_seals(OTHER_MASTER_KEY).own_key("webhooks")
+
+
+def test_under_another_master_key_no_key_is_made(
+    database: str, seals: Seals, open_seals: Open
+) -> None:
+    with pytest.raises(MasterKeyWrong):
+        open_seals(OTHER_MASTER_KEY).new_key("cleo")
+    assert rows(database, "SELECT count(*) FROM secrets.person_key") == [(2,)]
 
 
 def test_a_master_key_is_spelled_in_base64() -> None:

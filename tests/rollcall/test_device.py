@@ -47,6 +47,15 @@ def test_a_device_that_has_nothing_does_not_speak_of_it() -> None:
     assert offered().described() == {}
 
 
+def test_what_it_subscribes_to_is_said_with_the_rest() -> None:
+    described = offered("--subscribe", "weather/", "--subscribe=hook-").described()
+    assert described == {
+        "functions": [],
+        "variables": {},
+        "subscriptions": ["weather/", "hook-"],
+    }
+
+
 def test_a_function_returns_a_whole_number_or_is_refused() -> None:
     with pytest.raises(Trouble, match="whole number"):
         offered("--function", "check=many")

@@ -186,6 +186,44 @@ def in_logs(cloud: Cloud, needles: list[str]) -> list[str]:
     ]
 
 
+class Buyer:
+    """A customer of a product, who was invited to its private beta."""
+
+    name = f"BuyerCanary{MARK}@Example.test"
+    password = f"BuyerPassCanary{MARK}"
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._team = cloud.http
+        lamps = {
+            "name": f"lamps for sale {MARK}",
+            "platform_id": 6,
+            "requires_activation_codes": True,
+        }
+        made = self._team.post("/v1/products", json=lamps).json()["product"]
+        self.path = f"/v1/products/{made['id']}"
+
+    def live(self) -> None:
+        """Leave the name wherever one can."""
+        emails = {"emails": [self.name]}
+        once = {"Idempotency-Key": secrets.token_hex(8)}
+        invited = self._team.post(self.path + "/activation_codes", json=emails, headers=once)
+        assert invited.json()["invited"] == [self.name]
+        wanted = {"email": self.name, "password": self.password}
+        made = self._team.post(self.path + "/customers", json=wanted)
+        assert made.is_success, made.text
+        herself = Somebody(self._cloud)
+        herself.token = made.json()["access_token"]
+        herself.call("GET", "/v1/devices")
+        for path in ("/customers", "/activation_codes", "/history"):
+            assert self._team.get(self.path + path).is_success
+        assert self.name in self._team.get(self.path + "/customers").text
+
+    def leave(self) -> None:
+        answer = self._team.delete(f"{self.path}/customers/{self.name}")
+        assert answer.json() == {"ok": True}
+
+
 def left_in(cloud: Cloud, table: str) -> int:
     """How many rows are about somebody who was erased."""
     rows = f"SELECT count(*) FROM {table} JOIN access.account USING (user_id) WHERE erased"
@@ -225,6 +263,26 @@ def test_whoever_is_erased_is_found_nowhere(running: Cloud) -> None:
         time.sleep(POLL_S)
     # What happened, happened: nothing of the log is gone, and nothing that follows it stands still.
     assert running.http.get("/v1/status").json()["position"] > before
+
+
+def test_a_customer_who_is_erased_is_found_nowhere(running: Cloud) -> None:
+    buyer = Buyer(running)
+    buyer.live()
+    caught_up(running)
+    secret = [buyer.password]
+    assert in_database(running, [buyer.name], "access.customer")
+    assert in_database(running, [buyer.name], "access.activation_code")
+    assert in_database(running, [buyer.name], "log.") == []
+    assert in_database(running, [buyer.name], "follow.") == []
+    assert in_database(running, secret) == []
+    assert in_nats(running, [buyer.name, *secret]) == []
+
+    buyer.leave()
+    caught_up(running)
+
+    for look in (in_database, in_nats, in_logs):
+        assert look(running, [buyer.name, *secret]) == []
+    PERSONAL.append(buyer.name)  # and is not found again once everything is rebuilt
 
 
 def test_made_again_from_the_log_there_is_nobody_either(running: Cloud) -> None:

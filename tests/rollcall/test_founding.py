@@ -13,7 +13,8 @@ from argon2 import PasswordHasher
 
 from domain.client import RemoveClient
 from domain.log.fleet import Fleet
-from domain.log.seals import Seals, spelled
+from domain.log.master_keys import spelled
+from domain.log.seals import Seals
 from domain.recorded import Provenance
 from domain.token import RevokeToken
 from domain.user import EraseUser

@@ -78,6 +78,7 @@ def test_that_there_is_nothing_is_said(cloud: Cloud) -> None:
         ("ROLLCALL_PUBLIC_URL", "cloud.example"),
         ("ROLLCALL_LIMITS", "requests=many"),
         ("ROLLCALL_PROXIES", "-1"),
+        ("ROLLCALL_DELIVER_PRIVATE", "10.0.0.0/40"),
     ],
 )
 def test_what_the_processes_would_not_understand_starts_nothing(variable: str, value: str) -> None:
@@ -101,7 +102,6 @@ def test_the_mail_server_and_its_password_are_told_to_the_process_that_sends() -
         Secrets(*(["secret"] * 5)),
         Addresses(ports, "127.0.0.1", "127.0.0.1", nats_is_ours=True),
         database="dbname=x",
-        people_key=bytes(32),
     )
     told = {child.name: around.environment(child) for child in children(edges=1)}
     assert [name for name in told if "ROLLCALL_SMTP_URL" in told[name]] == ["projections"]

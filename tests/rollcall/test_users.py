@@ -12,6 +12,7 @@ import pytest
 from rollcall.embedded.processes import Account, reachable_by_others
 from rollcall.state import CHECKOUT
 from tests.cloud import Cloud, home, plain_environment
+from tests.place import DISK
 from tests.rollcall.conftest import STANDINS
 
 as_root = pytest.mark.skipif(
@@ -39,7 +40,7 @@ def python() -> str:
 
 @pytest.fixture
 def folder(nobody: Account) -> Iterator[Path]:
-    with home() as outer:
+    with home(DISK) as outer:
         inner = outer / "nobody"
         inner.mkdir()
         os.chown(inner, nobody.uid, nobody.gid)
@@ -117,7 +118,7 @@ def test_another_users_state_directory_is_not_touched(tmp_path: Path) -> None:
 
 def test_run_makes_what_it_needs_once_and_then_is_quick() -> None:
     """A fresh checkout, a bare environment: only Python, the package index and a home."""
-    with home() as folder:
+    with home(DISK) as folder:
         copy_checkout(folder / "checkout")
 
         bare = {"HOME": os.environ.get("HOME", str(folder)), "PATH": os.environ["PATH"]}
