@@ -8,16 +8,8 @@ from api.auth import Caller
 from api.places import Places
 from api.problem import DeviceUnrecognized, NotForApiUsers, PermissionDenied, ScopeMissing
 from api.realms import Realm
-from domain.roles import (
-    API_USER_SCOPES,
-    OWN_SCOPES_OF_API_USERS,
-    Installation,
-    OwnThings,
-    Place,
-    allows,
-    knows,
-    scopes_on,
-)
+from domain.roles import Installation, OwnThings, Place, allows, knows, scopes_on
+from domain.scopes import API_USER_SCOPES, OWN_SCOPES_OF_API_USERS
 
 
 async def admitted(
@@ -51,7 +43,7 @@ async def place_named(
         case Realm.ORGANIZATION:
             return await places.organization(parts["org"])
         case Realm.DEVICE:
-            return await places.device(parts["device"], caller.user_id)
+            return await places.device(parts["device"], caller.holder)
         case Realm.INSTALLATION:
             return Installation()
         case Realm.OWN:

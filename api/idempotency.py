@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
@@ -24,8 +25,7 @@ HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 KEY_CHARACTERS_MAX = 255
 KEPT_HOURS = 24
-PRUNE_EVERY_S = 600
-PRUNED_AT_ONCE_MAX = 10_000
+HOLD_CHECKED_EVERY_S = 600
 RECONNECT_S = 0.5
 HOLDER_LOCKS = 1_919_247_987  # the class of the advisory locks that holders are known by
 KEPT_HEADERS = ("content-type", "location", "x-rollcall-position")
@@ -41,9 +41,11 @@ CLAIM = f"""
     WHERE call.created_at < now() - interval '{KEPT_HOURS} hours'
     RETURNING command
 """
-FIND = """
-    SELECT fingerprint, command, status, headers, body, holder FROM api.idempotent_call
+FIND = f"""
+    SELECT fingerprint, command, status, headers, body, holder, created_at
+    FROM api.idempotent_call
     WHERE caller = %(caller)s AND key = %(key)s
+      AND created_at >= now() - interval '{KEPT_HOURS} hours'
 """
 IS_DEAD = "SELECT pg_try_advisory_xact_lock(%s, %s)"
 TAKE_OVER = """
@@ -56,12 +58,6 @@ KEEP = """
     WHERE caller = %s AND key = %s
 """
 LET_GO = "UPDATE api.idempotent_call SET holder = NULL WHERE caller = %s AND key = %s"
-PRUNE = f"""
-    DELETE FROM api.idempotent_call WHERE (caller, key) IN (
-        SELECT caller, key FROM api.idempotent_call
-        WHERE created_at < now() - interval '{KEPT_HOURS} hours' LIMIT {PRUNED_AT_ONCE_MAX}
-    )
-"""
 
 
 class Found(Struct, frozen=True):
@@ -71,6 +67,7 @@ class Found(Struct, frozen=True):
     headers: dict[str, str] | None
     body: bytes | None
     holder: int | None
+    created_at: datetime
 
 
 class Claim(Struct, frozen=True):
@@ -81,6 +78,7 @@ class Claim(Struct, frozen=True):
     command: str
     lock: "ReplyLock"
     resumed: bool = False
+    since: datetime | None = None  # when the first try was, of a call that is resumed
     broke_off: bool = False  # nobody knows how the try before this one ended
 
 
@@ -114,7 +112,7 @@ class Calls:
         self._holds = asyncio.Event()
 
     async def hold(self) -> None:
-        """Shows that this process lives, and forgets calls that are old enough, until cancelled."""
+        """Shows that this process lives, until cancelled."""
         while True:
             try:
                 async with await AsyncConnection.connect(
@@ -125,8 +123,8 @@ class Calls:
                     )
                     self._holds.set()
                     while True:
-                        await connection.execute(PRUNE.encode())
-                        await asyncio.sleep(PRUNE_EVERY_S)
+                        await asyncio.sleep(HOLD_CHECKED_EVERY_S)
+                        await connection.execute("SELECT")
             except psycopg.OperationalError as error:
                 log.warning("calls under way are not shown to other processes: %s", error)
                 await asyncio.sleep(RECONNECT_S)
@@ -172,17 +170,44 @@ class Calls:
         if found.fingerprint != fingerprint:
             raise KeyReused(field=HEADER)
         if found.status is not None:
-            headers = {**(found.headers or {}), REPLAYED_HEADER: "true"}
-            return Response(lock.unlock(found.body or b""), found.status, headers)
-        # Our own are not under way: that was looked at before.
+            return replayed(found, lock)
+        await self._must_be_dead(rows, found)
+        if not await rows.do(TAKE_OVER, {**wanted, "before": found.holder}):
+            raise CallUnderWay
+        return resumed(found, caller, key, lock)
+
+    async def earlier(
+        self, token: str, caller: bytes, key: str, fingerprint: bytes
+    ) -> Claim | Response | None:
+        """The reply that the same call had before, or the right to conclude it where it died before
+        it was answered; None if it was never made. Nobody gets the right to carry anything out.
+
+        Raises CallUnderWay.
+        """
+        if (caller, key) in self._under_way:
+            raise CallUnderWay
+        lock = ReplyLock(token, key)
+        async with self._database.writing() as rows:
+            found = await rows.one(Found, FIND, {"caller": caller, "key": key})
+            if found is None or found.fingerprint != fingerprint:
+                return None
+            if found.status is not None:
+                return replayed(found, lock)
+            await self._must_be_dead(rows, found)
+        return resumed(found, caller, key, lock)
+
+    async def knows(self, caller: bytes, key: str) -> bool:
+        """Whether the caller ever made a call under that key."""
+        async with self._database.reading() as rows:
+            return await rows.one(Found, FIND, {"caller": caller, "key": key}) is not None
+
+    async def _must_be_dead(self, rows: Rows, found: Found) -> None:
+        """Raises CallUnderWay for a call whose process lives. Our own are not under way: that was
+        looked at before."""
         if found.holder not in (None, self._holder) and not await rows.value(
             IS_DEAD, [HOLDER_LOCKS, found.holder]
         ):
             raise CallUnderWay
-        if not await rows.do(TAKE_OVER, {**wanted, "before": found.holder}):
-            raise CallUnderWay
-        broke_off = found.holder is not None
-        return Claim(caller, key, found.command, lock, resumed=True, broke_off=broke_off)
 
     async def conclude(self, claim: Claim, answer: Response) -> None:
         """Keeps the reply for whoever sends the call again; our own failures may be tried again."""
@@ -198,6 +223,24 @@ class Calls:
                 await rows.do(KEEP, [status, Jsonb(headers), body, claim.caller, claim.key])
         finally:
             self._under_way.discard((claim.caller, claim.key))
+
+
+def replayed(found: Found, lock: ReplyLock) -> Response:
+    assert found.status is not None
+    headers = {**(found.headers or {}), REPLAYED_HEADER: "true"}
+    return Response(lock.unlock(found.body or b""), found.status, headers)
+
+
+def resumed(found: Found, caller: bytes, key: str, lock: ReplyLock) -> Claim:
+    return Claim(
+        caller,
+        key,
+        found.command,
+        lock,
+        resumed=True,
+        since=found.created_at,
+        broke_off=found.holder is not None,
+    )
 
 
 def key_of(header: str | None) -> str | None:

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
-from api.body import FORM, JSON, MULTIPART, TEXT
+from api.body import BYTES, FORM, JSON, MULTIPART, TEXT
 from api.call import Call
 from api.followed import MODELS
 from api.idempotency import HEADER, KEPT_HOURS, KEY_CHARACTERS_MAX, REPLAYED_HEADER
+from api.openapi_links import links_of
 from api.problem import Trouble
 from api.routing import (
     AT_LEAST_HEADER,
@@ -37,6 +38,7 @@ MEANINGS = {
     202: "Taken on; what comes of it shows later.",
     204: "Done; there is nothing to say.",
     206: "The range that was asked for.",
+    303: "It goes on where the client was registered to, with the token behind the mark #.",
     304: "What the client has is what there is.",
     400: "Something that was sent cannot be, or a rule refuses it; no token is said so too.",
     401: "The token is not known. Nothing else is ever answered so.",
@@ -49,6 +51,7 @@ MEANINGS = {
     416: "The range lies outside.",
     422: "The Idempotency-Key was used for another call.",
     429: "Too many of these from one address, or user. Retry-After says when there are more.",
+    501: "Rollcall does not have this, or not yet; the sentence says what.",
     502: "The device answered that it could not, or what makes no sense.",
     500: "A fault of ours; it names the request.",
     503: "Too busy just now, or out of reach of the database. Try again.",
@@ -71,7 +74,10 @@ PARTS = {
     "transfer": {"type": "string", "description": "The transfer's id."},
     "org": {"type": "string", "description": "The organization's id or slug."},
     "team": {"type": "string", "description": "A product's number, or an organization's id."},
+    "customer": {"type": "string", "description": "A customer's e-mail, other name, or id."},
+    "activation": {"type": "string", "description": "The activation code's id, not the code."},
     "username": {"type": "string", "description": "An e-mail, or the username of an API user."},
+    "prefix": {"type": "string", "description": "How names begin; it may hold slashes."},
 }
 
 
@@ -79,7 +85,7 @@ PARTS = {
 SEGMENT = {"minLength": 1, "pattern": r"^(?!\.{1,2}$)[^/]+$"}
 
 
-async def openapi(call: Call) -> Response:
+async def openapi(call: Call) -> Annotated[Response, dict[str, Any]]:
     """This description."""
     return Response(document(tuple(call.request.app.state.routes)), media_type=JSON)
 
@@ -89,9 +95,11 @@ def document(routes: tuple[Route, ...]) -> bytes:
     """The OpenAPI 3.1 document of the routes, as JSON."""
     schemas = Schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
-    names: set[str] = set()
+    names = operation_ids(routes)
     for route in routes:
-        operation = operation_of(route, schemas, names)
+        operation = operation_of(route, schemas, names[route])
+        if links := links_of(route, routes, names):
+            operation["responses"][str(route.status)]["links"] = links
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return msgspec.json.encode(
         {
@@ -116,8 +124,8 @@ class Schemas:
         for route in routes:
             hints = route.hints
             kinds += [hints[name] for name in ("query", "body") if name in hints]
-            kinds.append(answer_of(hints))
-        self._kinds = list(dict.fromkeys(kind for kind in kinds if kind not in (None, Response)))
+            kinds.append(answer_of(hints)[0])
+        self._kinds = list(dict.fromkeys(kind for kind in kinds if kind is not None))
         found, components = msgspec.json.schema_components(self._kinds, ref_template=REF)
         self._schemas = dict(zip(self._kinds, found, strict=True))
         self.components = components
@@ -141,20 +149,34 @@ class Schemas:
         return required
 
 
-def answer_of(hints: Mapping[str, Any]) -> Any:
-    """What a handler answers with: a struct, None for nothing, Response for bytes."""
+def answer_of(hints: Mapping[str, Any]) -> tuple[Any, Sequence[str]]:
+    """What a handler answers with: a struct, None for no JSON; and the types of media that it has
+    besides. `Annotated[…, kind, *media]` says it where the handler makes its replies itself; with
+    no more than a Response they are bytes."""
     answer = hints.get("return")
     if get_origin(answer) is Annotated:
-        return get_args(answer)[1]
-    return None if answer is type(None) else answer
+        _, kind, *media = get_args(answer)
+        return kind, media
+    if answer is Response:
+        return None, (BYTES,)
+    return (None if answer is type(None) else answer), ()
 
 
-def operation_of(route: Route, schemas: Schemas, names: set[str]) -> dict[str, Any]:
+def operation_ids(routes: Sequence[Route]) -> dict[Route, str]:
+    """The name of every operation, which is its handler's."""
+    names: dict[Route, str] = {}
+    taken: set[str] = set()
+    for route in routes:
+        name = route.handler.__name__
+        while name in taken:
+            name = f"{name}_too"  # the same under another address
+        taken.add(name)
+        names[route] = name
+    return names
+
+
+def operation_of(route: Route, schemas: Schemas, name: str) -> dict[str, Any]:
     hints = route.hints
-    name = route.handler.__name__
-    while name in names:
-        name = f"{name}_too"  # the same under another address
-    names.add(name)
     text = inspect.cleandoc(route.handler.__doc__ or "")
     operation: dict[str, Any] = {
         "operationId": name,
@@ -214,17 +236,17 @@ def body_of(route: Route, schemas: Schemas) -> dict[str, Any]:
     return {"description": about, "required": False, "content": content}
 
 
-BYTES = "application/octet-stream"
+ANY_TEXT = {"type": "string"}
 
 
 def answers_of(route: Route, schemas: Schemas) -> list[tuple[int, dict[str, Any]]]:
     """Every status that the route can answer, with what it then says."""
-    kind = answer_of(route.hints)
+    kind, media = answer_of(route.hints)
     success: dict[str, Any] = {"description": MEANINGS[route.status], "headers": headers_of(route)}
-    if kind is Response:
-        success["content"] = {BYTES: {"schema": {}}}
-    elif kind is not None:
-        success["content"] = {JSON: {"schema": schemas.of(kind)}}
+    content = {JSON: {"schema": schemas.of(kind)}} if kind is not None else {}
+    content |= {one: {"schema": {} if one == BYTES else ANY_TEXT} for one in media}
+    if content:
+        success["content"] = content
     statuses = {*ALWAYS, *route.also, *(WITH_BODY if route.takes_body else ())}
     if re.search(r"{(device|group|version)}", route.path):
         statuses.add(404)
@@ -232,7 +254,9 @@ def answers_of(route: Route, schemas: Schemas) -> list[tuple[int, dict[str, Any]
         statuses.add(409)  # several devices of that name
     answers = [(route.status, success)]
     for status in sorted(statuses):
-        if status < 400:
+        if status == 206:
+            answers.append((status, {"description": MEANINGS[status], "content": content}))
+        elif status < 400:
             answers.append((status, {"description": MEANINGS[status]}))
         else:
             answers.append((status, {"$ref": f"#/components/responses/{status}"}))
@@ -246,11 +270,18 @@ def headers_of(route: Route) -> dict[str, Any]:
         POSITION_HEADER: "The position of the log that this reflects.",
         BEHIND_HEADER: f"The read models that are not there yet ({models}), if any.",
     }
-    if route.takes_body:
+    if get_origin(answer_of(route.hints)[0]) is list and "per_page" in query_fields(route):
+        about["Link"] = "Where the next page is, if there is one."
+    if route.keyed and route.takes_body:
         about[REPLAYED_HEADER] = "true if this is the reply of an earlier call of the same key."
     return {
         name: {"description": text, "schema": {"type": "string"}} for name, text in about.items()
     }
+
+
+def query_fields(route: Route) -> tuple[str, ...]:
+    query = route.hints.get("query")
+    return query.__struct_fields__ if query is not None else ()
 
 
 def problem(status: int) -> dict[str, Any]:

@@ -1,21 +1,24 @@
 """The device that a call asks something of: as far as it was described, and how to ask it."""
 
 from datetime import datetime
+from re import compile as regex
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from api.call import Call
-from api.fleet.device_problems import AnswerUnreadable, DeviceFailed
+from api.fleet.device_problems import AnswerUnreadable, DeviceFailed, DeviceGone, DeviceLeft
 from api.fleet.devices import device_id_in
 from api.problem import DeviceNotFound
-from domain.device import DeviceNotApproved
+from domain.description import CALL_NAME_PATTERN
 from domain.device_events import Standing
+from domain.device_refusals import DeviceNotApproved
 from domain.roles import AtDevice, InProduct
 
 REASON_CHARACTERS_MAX = 256  # of what a device says went wrong
 UNKNOWN = "unknown"
+NAME = regex(CALL_NAME_PATTERN)
 
 ASKED = """
     SELECT device.device_id, device.name, device.product_id, cohort.standing,
@@ -70,6 +73,32 @@ async def device_asked(call: Call) -> Asked:
         if asked.standing != Standing.MEMBER:
             raise DeviceNotApproved(standing=asked.standing)
     return asked
+
+
+async def answer_about(
+    call: Call,
+    asked: Asked,
+    what: str,
+    name: str,
+    question: dict[str, Any],
+    *,
+    described: bool,
+) -> Answer:
+    """What the device says about a function or variable; `described` is whether it said before that
+    it has one of that name. What it has, it knows best itself: what is read here follows behind.
+
+    Raises as answer_of does; ThingUnknown, too, where the device is not there to be asked.
+    """
+    if not described and not NAME.search(name):
+        raise ThingUnknown
+    try:
+        return await answer_of(call, asked, what, question)
+    except DeviceLeft:
+        raise
+    except DeviceGone:
+        if described:
+            raise
+        raise ThingUnknown from None
 
 
 async def answer_of(

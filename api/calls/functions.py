@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.body import TEXT
 from api.call import Call
-from api.calls.asked import Asked, ThingUnknown, answer_of, device_asked
+from api.calls.asked import Asked, ThingUnknown, answer_about, device_asked
 from api.fleet.device_problems import AnswerUnreadable, BrokenOff, FunctionUnknown
 from api.problem import FieldInvalid, Problem
 
@@ -64,13 +65,11 @@ class Called(Struct, frozen=True):
 
 async def call_function(
     call: Call, query: FormatWanted, body: FunctionCall
-) -> Annotated[Called | Response, Called]:
+) -> Annotated[Called | Response, Called, TEXT]:
     """Call a function of a device that is online; answered with what it returns."""
     function = thing_named(call)
     argument = body.argument
     asked = await device_asked(call)
-    if function not in (asked.functions or ()):
-        raise FunctionUnknown(function=function)
     if call.broke_off:
         raise BrokenOff  # it may have been called already
     try:
@@ -80,13 +79,15 @@ async def call_function(
         raise
     told(call, asked, function, f"returned {returned}")
     if RAW in (query.format, body.format):
-        return Response(str(returned), media_type="text/plain")
+        return Response(str(returned), media_type=TEXT)
     return Called(asked.device_id, asked.name or None, True, returned)
 
 
 async def value_of(call: Call, asked: Asked, function: str, argument: str) -> int:
+    described = function in (asked.functions or ())
+    question = {"function": function, "arg": argument}
     try:
-        answer = await answer_of(call, asked, "call", {"function": function, "arg": argument})
+        answer = await answer_about(call, asked, "call", function, question, described=described)
     except ThingUnknown:
         raise FunctionUnknown(function=function) from None
     value = answer.value

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from secrets import token_hex
 from typing import Any
@@ -25,6 +25,7 @@ from nats.js.api import Header
 from api.fleet.device_problems import (
     AnswerUnreadable,
     DeviceGone,
+    DeviceLeft,
     DeviceLost,
     DeviceSilent,
     DevicesOutOfReach,
@@ -41,6 +42,7 @@ PING_EVERY_S = 10
 PENDING_BYTES_MAX = 16 << 20  # written by us, not yet taken by the socket
 ANSWER_TIMEOUT_S = 30.0  # of a device, unless whoever asks is in more of a hurry
 ACK_TIMEOUT_S = 5.0  # of what is published
+TAKEN_TIMEOUT_S = 5  # of what no stream of ours keeps
 ASKED_MAX = 2_000  # requests under way, of one process
 ASKED_OF_DEVICE_MAX = 8
 ANSWER_BYTES_MAX = 4096
@@ -103,9 +105,9 @@ class Link:
     ) -> bytes:
         """Ask a device something; returns its answer as it came.
 
-        Raises DeviceGone at once if it is not connected, and soon after its connection has ended;
-        DeviceSilent, DeviceLost, AnswerUnreadable; DevicesOutOfReach or TooManyAsked where nothing
-        was asked.
+        Raises DeviceGone at once if it is not connected, DeviceLeft soon after its connection has
+        ended; DeviceSilent, DeviceLost, AnswerUnreadable; DevicesOutOfReach or TooManyAsked where
+        nothing was asked.
         """
         limit_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
         client = self._connected()
@@ -154,6 +156,18 @@ class Link:
         try:
             streams = self._connected().jetstream(timeout=ACK_TIMEOUT_S)
             await streams.publish(subject, payload, headers=headers)
+        except (Error, OSError) as error:
+            raise out_of_reach(error) from error
+
+    async def publish(
+        self, subject: str, payload: bytes, headers: Mapping[str, str], message_id: str
+    ) -> None:
+        """Publish to whoever listens; returns when the server has it. Raises DevicesOutOfReach."""
+        said = {**headers, Header.MSG_ID.value: message_id}
+        try:
+            client = self._connected()
+            await client.publish(subject, payload, headers=said)
+            await client.flush(TAKEN_TIMEOUT_S)
         except (Error, OSError) as error:
             raise out_of_reach(error) from error
 
@@ -227,7 +241,7 @@ class Link:
         device_id = decode_advisory(message.data).client.user
         if device_id in self._of_device:
             waited = [one for one, device in self._asked.items() if device == device_id]
-            asyncio.get_running_loop().call_later(GRACE_S, end, waited, DeviceGone)
+            asyncio.get_running_loop().call_later(GRACE_S, end, waited, DeviceLeft)
 
 
 def taker(answered: asyncio.Future[bytes]) -> Callable[[Msg], Awaitable[None]]:

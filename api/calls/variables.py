@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.body import TEXT
 from api.call import Call
-from api.calls.asked import Asked, ThingUnknown, answer_of, device_asked
+from api.calls.asked import Asked, ThingUnknown, answer_about, device_asked
 from api.calls.functions import RAW, FormatWanted, thing_named
 from api.fleet.device_problems import AnswerUnreadable, VariableUnknown
 from api.views import stamp_or_none
@@ -40,27 +41,27 @@ class Read(Struct, frozen=True):
     coreInfo: CoreInfo
 
 
-async def read_variable(call: Call, query: FormatWanted) -> Annotated[Read | Response, Read]:
+async def read_variable(call: Call, query: FormatWanted) -> Annotated[Read | Response, Read, TEXT]:
     """What a variable of a device that is online holds now."""
     name = thing_named(call)
     asked = await device_asked(call)
-    kind = (asked.variables or {}).get(name)
-    if kind is None:
-        raise VariableUnknown(variable=name)
-    result = await value_of(call, asked, name, VariableType(kind))
+    result = await value_of(call, asked, name)
     if query.format == RAW:
-        return Response(bare(result), media_type="text/plain")
+        return Response(bare(result), media_type=TEXT)
     return Read(name, result, core_info(asked))
 
 
-async def value_of(call: Call, asked: Asked, name: str, kind: VariableType) -> Value:
+async def value_of(call: Call, asked: Asked, name: str) -> Value:
+    """A value of the type that the device said the variable has, if it said so before."""
+    kind = (asked.variables or {}).get(name)
+    question = {"variable": name}
     try:
-        answer = await answer_of(call, asked, "read", {"variable": name})
+        answer = await answer_about(call, asked, "read", name, question, described=kind is not None)
     except ThingUnknown:
         raise VariableUnknown(variable=name) from None
     value = answer.value
-    if not isinstance(value, Value) or type(value) not in KINDS[kind]:
-        raise AnswerUnreadable(reason=f"{name} holds no {kind}.")
+    if not isinstance(value, Value) or (kind and type(value) not in KINDS[VariableType(kind)]):
+        raise AnswerUnreadable(reason=f"{name} holds no {kind or 'value'}.")
     return value
 
 

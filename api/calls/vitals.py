@@ -94,7 +94,7 @@ async def last_vitals(call: Call) -> LastVitals:
 
 async def vitals_history(
     call: Call, query: VitalsWanted
-) -> Annotated[VitalsHistory | Response, VitalsHistory]:
+) -> Annotated[VitalsHistory | Response, VitalsHistory, CSV]:
     """How the device was over time; as CSV where `Accept` asks for it."""
     asked = await device_asked(call)
     try:

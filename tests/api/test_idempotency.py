@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.idempotency import HEADER, fingerprint_of
+from api.idempotency import HEADER, HOLDER_LOCKS, fingerprint_of
 from domain.device_commands import LockFirmware
 from domain.device_events import DeviceImported
 from domain.group import CreateGroup
@@ -132,6 +132,10 @@ def test_a_key_that_can_be_none_is_refused(world: World, given: str) -> None:
     assert answer.json()["field"] == HEADER
 
 
+def test_to_read_no_key_is_heeded(world: World) -> None:
+    assert world.api.get(world.path, headers={HEADER: "k" * 256}).status_code == 200
+
+
 def test_a_key_is_free_again_after_a_day(world: World, served: Served, key: dict[str, str]) -> None:
     path = world.path + "/groups"
     world.api.post(path, json={"name": "a"}, headers=key)
@@ -246,11 +250,14 @@ def test_a_call_is_under_way_while_its_process_lives(
 ) -> None:
     path, body = world.path + "/groups", b'{"name":"beta"}'
     with psycopg.connect(served.database, autocommit=True) as other_process:
-        other_process.execute("SELECT pg_advisory_lock(1919247987, 77)")
+        other_process.execute("SELECT pg_advisory_lock(%s, 77)", [HOLDER_LOCKS])
         died(served, key, "POST", path, body, holder=77)
         answer = world.api.post(path, content=body, headers={**key, **JSON})
         assert answer.status_code == 409
         assert answer.json()["error"] == "call_under_way"
         assert answer.headers["Retry-After"]
+    with psycopg.connect(served.database) as waiting:
+        # PostgreSQL lets go of what a process held once it has heard of its end, not before.
+        waiting.execute("SELECT pg_advisory_xact_lock(%s, 77)", [HOLDER_LOCKS])
     answer = world.api.post(path, content=body, headers={**key, **JSON})
     assert answer.status_code == 201

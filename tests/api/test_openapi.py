@@ -1,5 +1,7 @@
 """The description is of the API that there is: every route, every scope, nothing else."""
 
+from typing import Any
+
 import httpx
 import openapi_spec_validator
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from api.app import ROUTES
 from api.routing import Route
 from tests.api.conformity import described
+from tests.api.routes import line, parts_of
 
 
 def test_the_description_is_valid_openapi_3_1(api: httpx.Client) -> None:
@@ -33,6 +36,85 @@ def test_a_route_says_its_scope_and_its_answers(route: Route) -> None:
         assert {"409", "413", "415", "422"} <= operation["responses"].keys()
         named = {one["name"] for one in operation["parameters"]}
         assert ("Idempotency-Key" in named) == route.keyed
+
+
+def answers(line: str, status: int = 200) -> Any:
+    method, path = line.split()
+    return described()["paths"][path][method.lower()]["responses"][str(status)]
+
+
+def test_whatever_else_a_route_answers_with_is_described() -> None:
+    device = "/v1/devices/{device}"
+    assert {*answers(f"GET {device}/{{name}}")["content"]} == {"application/json", "text/plain"}
+    assert {*answers(f"POST {device}/{{name}}")["content"]} == {"application/json", "text/plain"}
+    vitals = answers("GET /v1/diagnostics/{device}")["content"]
+    assert {*vitals} == {"application/json", "text/csv"}
+    binary = "GET /v1/products/{product}/firmware/{version}/binary"
+    for status in (200, 206):
+        assert [*answers(binary, status)["content"]] == ["application/octet-stream"]
+    assert "content" not in answers(binary, 304)
+
+
+def test_a_list_without_room_for_it_says_elsewhere_that_there_is_more() -> None:
+    listing = [
+        line(route) for route in ROUTES if "Link" in answers(line(route), route.status)["headers"]
+    ]
+    assert listing == ["GET /v1/devices"]
+
+
+LINKED = [
+    pytest.param(route, link, id=f"{line(route)} {name}")
+    for route in ROUTES
+    for name, link in answers(line(route), route.status).get("links", {}).items()
+]
+
+
+def test_what_was_made_can_be_followed_to_where_it_is_read() -> None:
+    followed = {
+        (line(route), operation["operationId"])
+        for route in ROUTES
+        for operation in answers(line(route), route.status).get("links", {}).values()
+    }
+    product = "/v1/products/{product}"
+    for made, read in [
+        ("POST /v1/products", "get_product"),
+        ("POST /v1/orgs", "get_organization"),
+        (f"POST {product}/groups", "get_group"),
+        (f"POST {product}/firmware", "download_firmware"),
+        (f"POST {product}/devices", "get_device"),
+        (f"POST {product}/team", "get_member"),
+        ("POST /v1/devices", "unclaim_device"),
+    ]:
+        assert (made, read) in followed
+
+
+@pytest.mark.parametrize(("route", "link"), LINKED)
+def test_a_link_names_what_there_is(route: Route, link: dict[str, Any]) -> None:
+    operations = {
+        operation["operationId"]: (path, operation)
+        for path, item in described()["paths"].items()
+        for operation in item.values()
+    }
+    path, _ = operations[link["operationId"]]
+    assert {name.removeprefix("path.") for name in link["parameters"]} == {*parts_of(path)}
+    for expression in link["parameters"].values():
+        if "#" not in expression:
+            assert expression.removeprefix("$request.path.") in parts_of(route.path)
+            continue
+        kind = answers(line(route), route.status)["content"]["application/json"]["schema"]
+        for part in expression.partition("#/")[2].split("/"):
+            kind = resolved(kind)
+            kind = kind["items"] if part.isdigit() else kind["properties"][part]
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a schema refers to, or the one that is no null of several."""
+    while "$ref" in schema or "anyOf" in schema:
+        if "anyOf" in schema:
+            schema = next(one for one in schema["anyOf"] if one.get("type") != "null")
+        else:
+            schema = described()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
 
 
 def test_limits_are_in_the_description() -> None:
