@@ -18,6 +18,7 @@ from rollcall.embedded.processes import Account, Identity, identify, spawn, wait
 from rollcall.settings import WISHES
 from rollcall.state import CHECKOUT, State
 from rollcall.status import status
+from tests.place import place
 
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 60.0
@@ -142,9 +143,9 @@ def cloud(*, edges: int = 1, environment: Mapping[str, str] | None = None) -> It
 
 
 @contextmanager
-def home() -> Iterator[Path]:
+def home(where: Path | None = None) -> Iterator[Path]:
     """A folder to keep a state directory in, with a short name; PostgreSQL's user may pass."""
-    folder = Path(tempfile.mkdtemp(prefix="rollcall-cloud-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="rollcall-cloud-", dir=where or place()))
     folder.chmod(0o711)
     try:
         yield folder

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from domain.log.seals import spelled
+from domain.log.master_keys import spelled
 from rollcall.state import CHECKOUT
 from tests.device_edge.world import MASTER_KEY
 from tests.people import MASTER_KEY as PEOPLE_KEY

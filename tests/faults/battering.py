@@ -13,6 +13,7 @@ from tests.faults.killing import VICTIMS
 from tests.faults.making import make
 from tests.faults.settling import settle
 from tests.faults.world import World
+from tests.projections.deliveries.receiver import receiver
 
 EDGES = 2
 PAUSE_S_MAX = 2.0
@@ -20,6 +21,7 @@ WAITED_FOR = 0.5  # of the victims: the others may not be back when the next one
 COMMANDS_BETWEEN_MAX = 30
 # Devices here come back all the time, all from one address.
 ENVIRONMENT = {"ROLLCALL_DEVICE_MESSAGES_PER_S": "1000", "ROLLCALL_LIMITS": "off"}
+ENVIRONMENT |= {"ROLLCALL_DELIVER_PRIVATE": "127.0.0.0/8"}  # where the receiver is
 
 
 async def batter(world: World, rounds: int) -> None:
@@ -55,8 +57,9 @@ async def filled_cloud(seed: int) -> AsyncIterator[World]:
         async with http_of(ours) as http, httpx.AsyncClient(trust_env=False) as devices_http:
             world = World(ours, seed, http, connection)
             try:
-                await make(world, devices_http)
-                yield world
+                async with receiver(world.accepting.answer) as hook:
+                    await make(world, devices_http, hook.url)
+                    yield world
             finally:
                 await world.end()
                 await connection.close()

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from api.routing import AT_LEAST_HEADER, BEHIND_HEADER, POSITION_HEADER
+
 ATTEMPT_TIMEOUT_S = 10.0
 PATIENCE_S = 60.0  # with one command, however often it is asked
 PAUSE_S_MIN = 0.02
@@ -81,6 +83,8 @@ class Client:
                 promised = tuple(facts(said) if callable(facts) else facts)
                 what = f"{method} {path} {body}"
                 self.acknowledged.append(Acknowledged(key, what, promised, contended, attempt))
+                if attempt > 1 or BEHIND_HEADER in reply.headers:
+                    await self._until_followed(reply.headers.get(POSITION_HEADER))
                 return said
             if time.monotonic() > until or not may_pass(reply):
                 answer = "no answer" if reply is None else f"{reply.status_code} {reply.text}"
@@ -97,6 +101,19 @@ class Client:
                 return reply.json()
             if time.monotonic() > until or not may_pass(reply):
                 raise NotAcknowledged(f"GET {path}: {reply and reply.text}")
+            await asyncio.sleep(self._random.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
+
+    async def _until_followed(self, position: str | None) -> None:
+        """Who goes on from what they wrote waits until it can be read, where the reply says so.
+
+        What is still not read then is found by the tests.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while position and time.monotonic() < until:
+            headers = {AT_LEAST_HEADER: position}
+            reply = await self._once("GET", "/v1/products", headers=headers)
+            if reply is not None and reply.is_success and BEHIND_HEADER not in reply.headers:
+                return
             await asyncio.sleep(self._random.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
 
     async def _once(self, method: str, path: str, **content: Any) -> httpx.Response | None:

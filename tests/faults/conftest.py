@@ -4,8 +4,10 @@
 a run that failed. Every test's name carries its seed.
 """
 
+import os
 import secrets
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def given_seed(config: pytest.Config) -> int:
     seed = config.getoption("faults_seed", None)
-    return secrets.randbits(32) if seed is None else int(seed)
+    if seed is not None:
+        return int(seed)
+    # All processes that share the tests of one run must give them the same names.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex()
+    return int.from_bytes(sha256(run.encode()).digest()[:4], "big")
 
 
 def rounds_of(config: pytest.Config) -> int:

@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
-from rollcall.embedded.processes import Identity, identify, runs, wait_until_gone
+from rollcall.embedded.processes import (
+    Identity,
+    children_of,
+    identify,
+    runs,
+    wait_until_gone,
+)
 from tests.cloud import Cloud
 
 BACKEND = "a backend of postgres"
@@ -18,8 +24,8 @@ POLL_S = 0.01
 
 
 VICTIMS = (
-    *("api", "projections", "edge-1", "edge-2", "journal", "intake", "nats"),
-    *("postgres", BACKEND, "supervisor", EVERYTHING),
+    *("api", "projections", "edge-1", "edge-2", "journal", "intake"),
+    *("deliveries", "nats", "postgres", BACKEND, "supervisor", EVERYTHING),
 )
 
 
@@ -77,18 +83,6 @@ def kill(victims: Iterable[Identity]) -> None:
         except ProcessLookupError:
             continue  # it ended in between, by the death of another
     assert wait_until_gone(killed, GONE_TIMEOUT_S)
-
-
-def children_of(pid: int) -> list[Identity]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # gone meanwhile
-        if fields[1] == str(pid):
-            found.append(identify(int(stat.parent.name)))
-    return found
 
 
 def serves_a_client(pid: int) -> bool:

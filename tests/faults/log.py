@@ -22,6 +22,17 @@ COMMANDS: LiteralString = "SELECT key, command, status FROM api.idempotent_call"
 STORED: LiteralString = (
     "SELECT data, count(*) FROM telemetry.device_event WHERE name = 'measured' GROUP BY data"
 )
+IN_ORDER: LiteralString = """
+    SELECT device_id, data FROM telemetry.device_event WHERE name = 'measured' ORDER BY id
+"""
+DELIVERIES: LiteralString = "SELECT state, count(*) FROM outbound.delivery GROUP BY state"
+METERED: LiteralString = """
+    SELECT sum(counted)::int, sum(in_flight)::int, (
+        SELECT coalesce(sum((convert_from(state, 'UTF8')::jsonb -> 'event' ->> 'messages')::int), 0)
+        FROM log.fleet_events WHERE topic LIKE 'OutboundMessagesMetered.%'
+    )::int
+    FROM usage.meter
+"""
 CONNECTIONS: LiteralString = "SELECT device_id, count(*) FROM edge.connection GROUP BY device_id"
 CHECKPOINTS: LiteralString = "SELECT reader, sequence FROM edge.checkpoint"
 STOPPED: LiteralString = "SELECT follower, reason FROM follow.status WHERE state = 'stopped'"
@@ -70,6 +81,22 @@ class Log:
     def stored_device_events(self) -> dict[str, int]:
         """How often each is stored."""
         return dict(self._rows(STORED))
+
+    def measured(self) -> dict[str, list[str]]:
+        """What each device measured, in the order in which it is stored."""
+        found = defaultdict(list)
+        for device_id, data in self._rows(IN_ORDER):
+            found[device_id].append(data)
+        return dict(found)
+
+    def deliveries(self) -> dict[str, int]:
+        """How many there are by their state."""
+        return dict(self._rows(DELIVERIES))
+
+    def metered(self) -> tuple[int, int, int]:
+        """How many outbound messages were counted, are in flight, and are in the log."""
+        counted, in_flight, logged = self._rows(METERED)[0]
+        return counted, in_flight, logged
 
     def open_connections(self) -> dict[str, int]:
         """How many each device has."""

@@ -25,9 +25,11 @@ PAUSE_S = 0.2  # the first pause of a device before it asks again
 ANSWER_TIMEOUT_S = 2.0
 
 
-async def make(world: World, http: httpx.AsyncClient) -> None:
-    """Each version is proven by a device that runs it. `http` is what devices download with."""
+async def make(world: World, http: httpx.AsyncClient, hook_url: str) -> None:
+    """Each version is proven by a device that runs it. `http` is what devices download with. What
+    they measure goes to `hook_url`."""
     await create_product(world)
+    await create_webhook(world, hook_url)
     for version in VERSIONS:
         await upload(world, version)
     count = PROGRAMS * DEVICES_EACH + SHARED_DEVICES
@@ -58,6 +60,14 @@ async def create_product(world: World) -> None:
     product = {"product": {"name": "Tried", "platform_id": PLATFORM}}
     reply = await world.operator.ask("POST", "/v1/products", product, facts=created)
     world.product_id = reply["product"]["id"]
+
+
+async def create_webhook(world: World, url: str) -> None:
+    def created(reply: Any) -> list[Fact]:
+        return [Fact(f"integration-{reply['id']}", "IntegrationCreated")]
+
+    webhook = {"event": "measured", "url": url, "body": "{{{PARTICLE_EVENT_VALUE}}}"}
+    await world.operator.ask("POST", f"{world.path}/webhooks", webhook, facts=created)
 
 
 async def upload(world: World, version: int) -> None:

@@ -9,6 +9,7 @@ import httpx
 from nats.aio.client import Client as Nats
 
 from tests.cloud import Cloud
+from tests.faults.accepting import Accepting
 from tests.faults.client import Acknowledged, Client
 from tests.faults.devices import FieldDevice
 from tests.faults.killing import Killer
@@ -31,6 +32,7 @@ class World:
         self.killer = Killer(running, Random(f"{seed} killer"))
         self.log = Log(running.status["database"])
         self.operator = Client(http, "operator", Random(f"{seed} operator"))
+        self.accepting = Accepting(Random(f"{seed} receiver"), troubled=False)
         self.devices: dict[str, FieldDevice] = {}
         self.programs: list[Program] = []
         self.product_id = 0
