@@ -117,6 +117,8 @@ def create_product(rows: Catalogue, event: product.ProductCreated, place: Place)
         created_at=place.recorded_at,
         updated_at=place.recorded_at,
         facts_position=place.position,
+        requires_activation_codes=False,
+        device_event_days=None,
     )
 
 
@@ -148,6 +150,21 @@ def leave_product(rows: Catalogue, event: Any, place: Place) -> None:
 
 def change_policy(rows: Catalogue, event: Any, place: Place) -> None:
     touch_product(rows, event, place)  # the rest is facts
+
+
+def require_codes(rows: Catalogue, event: product.ActivationCodesRequired, place: Place) -> None:
+    if row := touch_product(rows, event, place):
+        row.requires_activation_codes = True
+
+
+def waive_codes(rows: Catalogue, event: product.ActivationCodesWaived, place: Place) -> None:
+    if row := touch_product(rows, event, place):
+        row.requires_activation_codes = False
+
+
+def change_retention(rows: Catalogue, event: product.EventRetentionChanged, place: Place) -> None:
+    if row := touch_product(rows, event, place):
+        row.device_event_days = event.days
 
 
 def create_group(rows: Catalogue, event: group.GroupCreated, place: Place) -> None:
@@ -249,6 +266,9 @@ FOLDS: dict[type[Event], Fold] = {
     product.AutoApprovalAllowed: change_policy,
     product.AutoApprovalForbidden: change_policy,
     product.FailedAttemptsLimited: change_policy,
+    product.ActivationCodesRequired: require_codes,
+    product.ActivationCodesWaived: waive_codes,
+    product.EventRetentionChanged: change_retention,
     product.ProductRetired: change_policy,
     ProductOffered: leave_product,
     ProductOfferWithdrawn: leave_product,

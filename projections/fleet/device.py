@@ -249,8 +249,23 @@ def changes_facts(fold: Fold | None) -> Apply:
     return apply
 
 
+def unless_stuck(apply: Apply) -> Apply:
+    """For what comes with every handshake: only of a stuck device can it change the facts."""
+
+    def apply_if_stuck(
+        row: DeviceRow, event: Any, position: int, recorded_at: datetime, origin: str
+    ) -> bool | None:
+        if row.stuck_version is not None:
+            return apply(row, event, position, recorded_at, origin)
+        see_running(row, event)
+        return None
+
+    return apply_if_stuck
+
+
 # What is done with each event about a device. Whoever does it sets `last_position` besides.
 APPLY: dict[type[Event], Apply] = {
     **FOLDS,
     **{kind: changes_facts(FOLDS.get(kind)) for kind in DEVICE_FACTS_CHANGED_BY},
 }
+APPLY[done.FirmwareSeenRunning] = unless_stuck(APPLY[done.FirmwareSeenRunning])

@@ -149,6 +149,8 @@ class FleetModel:
     def _load(self, cursor: Cursor[tuple[Any, ...]], streams: list[str]) -> list[DeviceRow | None]:
         """The row of the device that each stream is about; None for other streams."""
         held = list(map(self._devices.get, streams))
+        if None not in held:
+            return held
         wanted = {
             stream.partition("-")[2]
             for stream, row in zip(streams, held, strict=True)

@@ -74,6 +74,7 @@ class DeviceRow(Struct, gc=False):
             forced=self.forced,
             stuck_version=self.stuck_version,
             removed_from=self.removed_from,
+            owned=self.owner is not None,
         )
 
 
@@ -99,6 +100,8 @@ class ProductRow(Struct, gc=False):
     created_at: datetime
     updated_at: datetime
     facts_position: int
+    requires_activation_codes: bool
+    device_event_days: int | None
 
     def facts(self) -> ProductFacts:
         """What handshakes are answered from."""
