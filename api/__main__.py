@@ -12,12 +12,13 @@ from types import FrameType
 
 import uvicorn
 
-from api.app import create_app
 from api.calls.link import ANSWER_TIMEOUT_S
 from api.cloud import Settings
 from api.limits import LimitsMalformed, limits_wanted
 from api.network import ProxiesMalformed, proxies_wanted
-from domain.log.seals import MasterKeyMalformed, master_key_of
+from api.server import create_app
+from domain.log.master_keys import MasterKeyMalformed, source_of
+from projections.deliveries.addresses import NetworksMalformed, reach_of
 
 DRAIN_S = 8  # for calls under way, once told to stop
 KEEP_ALIVE_S = 75
@@ -61,18 +62,25 @@ def main() -> int:
     try:
         settings = Settings(
             database=database,
-            master_key=master_key_of(environment.get("ROLLCALL_MASTER_KEY", "")),
+            master_key=source_of(
+                environment.get("ROLLCALL_MASTER_KEY", ""),
+                environment.get("ROLLCALL_MASTER_KEY_FILE", ""),
+            ),
             limits=limits_wanted(environment.get("ROLLCALL_LIMITS", "")),
             proxies=proxies_wanted(environment.get("ROLLCALL_PROXIES", "")),
             nats_url=environment.get("NATS_URL", ""),
             answer_s=float(environment.get("ROLLCALL_DEVICE_ANSWER_S", ANSWER_TIMEOUT_S)),
             claim_offline=environment.get("ROLLCALL_CLAIM_OFFLINE", "") == "yes",
+            reach=reach_of(environment.get("ROLLCALL_DELIVER_PRIVATE", "")),
         )
     except MasterKeyMalformed as error:
         print(f"ROLLCALL_MASTER_KEY: {error}", file=sys.stderr)
         return EXIT_NOT_STARTED
     except LimitsMalformed as error:
         print(f"ROLLCALL_LIMITS: {error}.", file=sys.stderr)
+        return EXIT_NOT_STARTED
+    except NetworksMalformed as error:
+        print(error, file=sys.stderr)
         return EXIT_NOT_STARTED
     except ProxiesMalformed as error:
         print(f"ROLLCALL_PROXIES: {error}", file=sys.stderr)

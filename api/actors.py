@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from api.database import Rows
+from domain.holders import CUSTOMER_PREFIX
 
 USER = "user:"
 API_USER = "api-user:"
@@ -15,6 +16,9 @@ NAMES = f"""
     UNION ALL
     SELECT '{API_USER}' || api_user_id, username FROM access.api_user
     WHERE api_user_id = ANY (%(api_users)s)
+    UNION ALL
+    SELECT '{CUSTOMER_PREFIX}' || customer_id, username FROM access.customer
+    WHERE customer_id = ANY (%(customers)s) AND username IS NOT NULL
 """
 
 
@@ -24,9 +28,13 @@ class Named(Struct, frozen=True):
 
 
 async def names_of(rows: Rows, actors: Iterable[str]) -> dict[str, str]:
-    """E-mails and usernames by actor. Who is erased, or was no person, is not among them."""
+    """E-mails and other names by actor. Who is erased, or was no person, is not among them."""
     known = set(actors)
-    wanted = {"users": ids(known, USER), "api_users": ids(known, API_USER)}
+    wanted = {
+        "users": ids(known, USER),
+        "api_users": ids(known, API_USER),
+        "customers": ids(known, CUSTOMER_PREFIX),
+    }
     if not any(wanted.values()):
         return {}
     return {named.actor: named.name for named in await rows.all(Named, NAMES, wanted)}

@@ -1,20 +1,7 @@
 """Every route of the HTTP API, on one page: method, address, handler, scope."""
 
-import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route as StarletteRoute
-
 from api import status
-from api.addresses import Addresses
 from api.calls import functions, pings, publishing, serial_numbers, variables, vitals
-from api.cloud import Settings, cloud_of
-from api.failure import answer_http_exception
 from api.fleet import (
     claims,
     device_changes,
@@ -34,8 +21,8 @@ from api.fleet import (
 from api.fleet.binaries import UPLOAD_BYTES_MAX
 from api.fleet.device_changes import BATCH_BYTES_MAX
 from api.fleet.imports import IMPORT_BYTES_MAX
-from api.idempotency import REPLAYED_HEADER
 from api.limits import (
+    EVENT_STREAMS,
     OAUTH_TOKEN,
     PASSWORD_RESET,
     SIGN_UP,
@@ -44,10 +31,12 @@ from api.limits import (
     USER_DELETED,
 )
 from api.openapi import openapi
-from api.outside import Refusals
+from api.outbound.routes import outbound_routes
 from api.people import (
     accounts,
+    activation_codes,
     clients,
+    customers,
     invitations,
     mfa,
     oauth,
@@ -58,15 +47,15 @@ from api.people import (
     teams,
     tokens,
 )
+from api.realms import Realm
 from api.routing import (
     ANONYMOUS,
-    BEHIND_HEADER,
-    POSITION_HEADER,
-    REQUEST_HEADER,
+    Handler,
     Route,
-    starlette_routes,
 )
-from api.turnstile import Turnstile
+from api.said import log, streams
+from api.usage import allowances, messages
+from api.usage import status as usage
 
 P = "/v1/products/{product}"
 D = P + "/devices/{device}"
@@ -93,11 +82,27 @@ def team_routes(of: str) -> list[Route]:
         Route("POST",   member,            teams.change_member,  "teams.users:update",
               secret=True, also=(404,)),
         Route("DELETE", member,            teams.remove_member,  "teams.users:remove",
-              also=(404,)),
+              also=(404,), settles=True),
         Route("PUT",    member + "/token", teams.replace_token,  "teams.users:update",
               secret=True, also=(404,)),
         Route("POST",   member + "/token", teams.replace_token,  "teams.users:update",
               secret=True, also=(404,)),
+    ]
+
+
+def event_streams(of: str, handler: Handler) -> list[Route]:
+    """What devices say, all of it or what has a name that starts so."""
+    return [
+        Route("GET", of + "/events", handler, "events:get", limit=EVENT_STREAMS),
+        Route("GET", of + "/events/{prefix}", handler, "events:get", limit=EVENT_STREAMS),
+    ]
+
+
+def log_routes(of: str, look_through: Handler, stream: Handler) -> list[Route]:
+    """What devices said, and what they say, as far as a filter finds it."""
+    return [
+        Route("GET", of + "/log", look_through, "events:get"),
+        Route("GET", of + "/log/stream", stream, "events:get", limit=EVENT_STREAMS),
     ]
 
 
@@ -153,22 +158,44 @@ ROUTES = [
           secret=True),
     Route("POST",   P + "/device_claims",    claims.create_claim_code,     "devices:claim",
           secret=True),
+    Route("POST",   ORG + "/products/{product}/device_claims",
+          claims.create_claim_code_by_organization, "devices:claim", secret=True,
+          realm=Realm.PRODUCT),
     Route("GET",    S,                       sandbox.get_own_device,       "devices:get"),
     Route("PUT",    S,                       sandbox.change_own_device,    "devices:update",
           bytes_max=UPLOAD_BYTES_MAX, also=(502,)),
-    Route("DELETE", S,                       sandbox.unclaim_device,       "devices:release"),
+    Route("DELETE", S,                       sandbox.unclaim_device,       "devices:release",
+          settles=True),
     Route("DELETE", D + "/owner",            sandbox.remove_owner,         "devices:release"),
     Route("GET",    T,                       transfers.list_transfers,     "devices:transfer"),
     Route("POST",   T + "/{transfer}/accept", transfers.accept_transfer,   "devices:transfer",
-          also=(404,)),
+          also=(404,), settles=True),
     Route("POST",   T + "/{transfer}/decline", transfers.decline_transfer, "devices:transfer",
-          also=(404,)),
+          also=(404,), settles=True),
     Route("DELETE", T + "/{transfer}",       transfers.withdraw_transfer,  "devices:transfer",
-          also=(404,)),
+          also=(404,), settles=True),
+
+    *event_streams("/v1/devices",            streams.stream_own_events),
+    *event_streams(P,                        streams.stream_product_events),
+    *event_streams(P + "/devices",           streams.stream_product_events),
+    *event_streams(D,                        streams.stream_product_device_events),
+    *event_streams(ORG,                      streams.stream_organization_events),
+    *event_streams(ORG + "/devices",         streams.stream_organization_events),
+    *event_streams(ORG + "/devices/{device}", streams.stream_organization_device_events),
+    *event_streams(S,                        streams.stream_device_events),
+    Route("GET",    "/v1/events",            streams.refuse_without_prefix, "events:get",
+          limit=EVENT_STREAMS),
+    Route("GET",    "/v1/events/{prefix}",   streams.stream_own_events_by_prefix, "events:get",
+          limit=EVENT_STREAMS),
+    *log_routes("/v1/devices", log.look_through_own_log,     log.stream_own_log),
+    *log_routes(P,             log.look_through_product_log, log.stream_product_log),
+    *log_routes(D,             log.look_through_device_log,  log.stream_device_log),
+    *log_routes(ORG,           log.look_through_organization_log, log.stream_organization_log),
 
     Route("POST",   "/v1/devices/events",    publishing.publish,           "events:send"),
     Route("POST",   P + "/events",           publishing.publish_in_product, "events:send",
           also=(404,)),
+    Route("POST",   ORG + "/events",         publishing.publish_in_organization, "events:send"),
     Route("GET",    "/v1/serial_numbers/{serial_number}",
           serial_numbers.look_up_serial_number, "serial_numbers:get", also=(404,)),
 
@@ -201,10 +228,10 @@ ROUTES = [
     Route("GET",    "/v1/access_tokens",     tokens.list_tokens,           ANONYMOUS,
           limit=TOKENS_LISTED),
     Route("DELETE", "/v1/access_tokens",     tokens.revoke_all_tokens,     "tokens:remove",
-          limit=TOKENS_REVOKED),
+          limit=TOKENS_REVOKED, logs_out=True),
     Route("GET",    "/v1/access_tokens/current", tokens.get_current_token, "tokens:get"),
     Route("DELETE", "/v1/access_tokens/current", tokens.revoke_current_token, "tokens:remove",
-          limit=TOKENS_REVOKED),
+          limit=TOKENS_REVOKED, logs_out=True),
     Route("DELETE", "/v1/access_tokens/{token}", tokens.revoke_token,      ANONYMOUS,
           limit=TOKENS_REVOKED, also=(404,)),
 
@@ -233,14 +260,32 @@ ROUTES = [
     Route("PUT",    "/v1/clients/{client}",  clients.change_client,        "clients:update",
           also=(404,)),
     Route("DELETE", "/v1/clients/{client}",  clients.remove_client,        "clients:remove",
-          204, also=(404,)),
+          204, also=(404,), settles=True),
     Route("GET",    P + "/clients",          clients.list_clients,         "clients:list"),
     Route("POST",   P + "/clients",          clients.register_client,      "clients:create",
           secret=True),
     Route("PUT",    P + "/clients/{client}", clients.change_client,        "clients:update",
           also=(404,)),
     Route("DELETE", P + "/clients/{client}", clients.remove_client,        "clients:remove",
-          204, also=(404,)),
+          204, also=(404,), settles=True),
+
+    Route("GET",    P + "/customers",        customers.list_customers,     "customers:list"),
+    Route("POST",   P + "/customers",        customers.create_customer,    ANONYMOUS, 201,
+          also=(303,)),
+    Route("POST",   ORG + "/customers",      customers.create_customer,    ANONYMOUS, 201,
+          also=(303,)),
+    Route("PUT",    P + "/customers/{customer}", customers.change_customer, "customers:update",
+          secret=True, also=(404,)),
+    Route("DELETE", P + "/customers/{customer}", customers.remove_customer, "customers:remove",
+          also=(404,)),
+    Route("GET",    P + "/activation_codes", activation_codes.list_activation_codes,
+          "customers:list"),
+    Route("POST",   P + "/activation_codes", activation_codes.invite_customers,
+          "customers:update"),
+    Route("POST",   P + "/activation_codes/{activation}/resend",
+          activation_codes.resend_activation_code, "customers:update", also=(404,)),
+    Route("DELETE", P + "/activation_codes/{activation}",
+          activation_codes.remove_activation_code, "customers:remove", 204, also=(404,)),
 
     Route("GET",    P + "/permissions",      permissions.get_permissions,  "permissions:get"),
     *team_routes(P),
@@ -271,57 +316,25 @@ ROUTES = [
           invitations.decline_invitation,    "invitations:answer", also=(404,)),
     Route("GET",    "/v1/user/memberships",  invitations.list_memberships, "invitations:list"),
     Route("DELETE", "/v1/user/memberships/{team}", teams.leave_team,
-          "invitations:answer", also=(404,)),
+          "invitations:answer", also=(404,), settles=True),
     Route("GET",    "/v1/user/transfers",    ownership.list_offers,        "transfers:list"),
     Route("POST",   "/v1/user/transfers/{team}/accept",
           ownership.accept_offer,            "transfers:answer", also=(404,)),
     Route("POST",   "/v1/user/transfers/{team}/decline",
-          ownership.decline_offer,           "transfers:answer", also=(404,)),
+          ownership.decline_offer,           "transfers:answer", also=(404,), settles=True),
+
+    *outbound_routes("/v1"), *outbound_routes(P), *outbound_routes(ORG),
+
+    Route("GET",    "/v1/user/usage",        usage.get_own_usage,          "usage:get"),
+    Route("GET",    P + "/usage",            usage.get_usage,              "products:get"),
+    Route("GET",    P + "/usage/messages",   messages.count_messages,      "products:get"),
+    Route("GET",    P + "/usage/batches",    messages.list_batches,        "products:get"),
+    Route("GET",    "/v1/meters/{meter}",    allowances.get_allowance,     "meters:get",
+          also=(404,)),
+    Route("PUT",    "/v1/meters/{meter}",    allowances.set_allowance,     "meters:update",
+          also=(404,)),
 
     Route("GET",    "/v1/status",            status.status,                "status:get"),
     Route("GET",    "/v1/openapi.json",      openapi,                      "openapi:get"),
 ]
 # fmt: on
-
-# What needs no token: that the process lives, and that it serves. Nothing else, ever.
-OPEN = [
-    StarletteRoute("/health", status.health),
-    StarletteRoute("/ready", status.ready),
-]
-
-
-def create_app(settings: Settings, stopping: threading.Event | None = None) -> Starlette:
-    """The API as an ASGI application. Once `stopping` is set, long work ends as soon as it can."""
-    stopping = stopping or threading.Event()
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with cloud_of(settings, stopping) as cloud:
-            app.state.cloud = cloud
-            app.state.routes = ROUTES
-            yield
-
-    app = Starlette(
-        routes=[*OPEN, Refusals(), Addresses(starlette_routes(ROUTES))],
-        lifespan=lifespan,
-        middleware=[
-            # Tokens travel in a header that no page of somebody else can make a browser send.
-            Middleware(
-                CORSMiddleware,
-                allow_origins=["*"],
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=[
-                    *(POSITION_HEADER, BEHIND_HEADER, REQUEST_HEADER, REPLAYED_HEADER),
-                    *("ETag", "Content-Range", "Retry-After"),
-                ],
-            ),
-            Middleware(Turnstile, proxies=settings.proxies),
-        ],
-        exception_handlers={
-            HTTPException: answer_http_exception,
-            Exception: answer_http_exception,
-        },
-    )
-    app.router.redirect_slashes = False  # a redirect loses the token, or the body
-    return app

@@ -12,8 +12,10 @@ from starlette.requests import Request
 
 from api.database import Database
 from api.problem import TokenExpired, TokenInvalid, TokenMissing
+from domain.holders import CUSTOMER_PREFIX, customer_in
 from domain.log.fleet import Contended
-from domain.roles import EVERYTHING, USER_PREFIX, Grants, Role, role_named
+from domain.roles import USER_PREFIX, Grants, Role, role_named
+from domain.scopes import EVERYTHING
 
 # A token taken away works no longer than this, and the time until the read model knows of it.
 CACHED_S = 0.5
@@ -21,26 +23,29 @@ CACHED_TOKENS_MAX = 10_000
 LOOKED_UP_AT_ONCE_MAX = 500
 WAITING_MAX = 10_000
 
-TOKENS = """
+TOKENS = f"""
     SELECT t.token_hash, t.token_id, t.user_id, t.client_id, t.api_user_id, t.scopes, t.product_id,
            t.organization_id, t.expires_at,
            coalesce(a.administrator, false) AS administrator,
-           coalesce(u.team, '') AS team, coalesce(u.scopes, '{}') AS team_scopes,
-           (SELECT coalesce(jsonb_object_agg(m.team, m.role), '{}') FROM access.member m
+           coalesce(u.team, '') AS team, coalesce(u.scopes, '{{}}') AS team_scopes,
+           (SELECT coalesce(jsonb_object_agg(m.team, m.role), '{{}}') FROM access.member m
             WHERE m.user_id = t.user_id AND m.state = 'member') AS teams,
            ARRAY (SELECT o.organization_id FROM access.organization o
                   WHERE o.owner = t.user_id) AS organizations
     FROM access.token t
     LEFT JOIN access.account a ON a.user_id = t.user_id AND NOT a.erased
+    LEFT JOIN access.customer c
+           ON c.customer_id = substr(t.user_id, {1 + len(CUSTOMER_PREFIX)}) AND NOT c.erased
     LEFT JOIN access.api_user u ON u.api_user_id = t.api_user_id
     WHERE t.token_hash = ANY(%s)
-      AND (t.user_id = '' OR a.user_id IS NOT NULL)
+      AND (t.user_id = '' OR a.user_id IS NOT NULL OR c.product_id = t.product_id)
       AND (t.api_user_id = '' OR u.token_id = t.token_id)
 """
 
 
 class TokenRow(Struct, frozen=True):
-    """`teams` are the roles by team, `organizations` those that the user owns."""
+    """`user_id` may mean a customer: see domain/holders.py. `teams` are the roles by team,
+    `organizations` those that the user owns."""
 
     token_hash: bytes
     token_id: str
@@ -81,8 +86,13 @@ class Caller(Struct, frozen=True):
         return self.grants.administrator
 
     @property
+    def holder(self) -> str:
+        """Whose devices and tokens the caller's are, as rows have it; empty for a program."""
+        return self.grants.holder
+
+    @property
     def product_id(self) -> int | None:
-        """The one product that a product's own token is for."""
+        """The one product that a product's own token, or a customer's, is for."""
         return self.grants.product_id
 
     @property
@@ -104,6 +114,8 @@ class Caller(Struct, frozen=True):
         """The caller, as events name who did it."""
         if self.user_id:
             return f"user:{self.user_id}"
+        if self.grants.customer_id:
+            return self.holder
         if self.api_user_id:
             return f"api-user:{self.api_user_id}"
         return f"client:{self.client_id}" if self.client_id else "nobody"
@@ -129,7 +141,7 @@ class Callers:
 
     async def caller(self, request: Request) -> Caller:
         """Raises TokenMissing, TokenInvalid or TokenExpired; Contended if too many are waiting."""
-        token_hash = sha256(token_in(request).encode("utf-8", "surrogateescape")).digest()
+        token_hash = hash_of(token_in(request))
         until, caller = self._known.get(token_hash, (0.0, None))
         if caller is None or self._clock() >= until:
             if self._clock() < self._unknown.get(token_hash, 0.0):
@@ -197,7 +209,8 @@ def caller_of(row: TokenRow) -> Caller:
         organization_id=row.organization_id,
         expires_at=row.expires_at,
         grants=Grants(
-            user_id=row.user_id,
+            user_id="" if customer_in(row.user_id) else row.user_id,
+            customer_id=customer_in(row.user_id),
             administrator=row.administrator,
             teams={**roles, **dict.fromkeys(row.organizations, Role.OWNER)},
             api_user_id=row.api_user_id,
@@ -213,6 +226,11 @@ def make_room(remembered: dict[bytes, Any], number: int) -> None:
     """Everything is forgotten at once: it would be in a moment anyway."""
     if len(remembered) + number > CACHED_TOKENS_MAX:
         remembered.clear()
+
+
+def hash_of(token: str) -> bytes:
+    """All that is kept of a token."""
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def token_in(request: Request) -> str:

@@ -22,6 +22,7 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 TEXT = "text/plain"
+BYTES = "application/octet-stream"
 
 
 class Body:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -16,10 +17,13 @@ from api.database import Database, Snapshot
 from api.followed import Followed
 from api.idempotency import Calls
 from api.limits import Limits
+from api.outbound.trying import Trials
 from api.people.credentials import Passwords
 from api.people.log_ins import LogIns
 from api.places import Places
 from api.problem import NotFound
+from api.said.open_streams import OpenStreams
+from api.turns import Turns
 from domain.log.fleet import Contended, Fleet, HistoryMovedOn, Outcome, decide_all
 from domain.log.recorder import Guard
 from domain.log.seals import Seals
@@ -32,6 +36,14 @@ GRANTS_MAX = 32  # under way at once; each waits in a thread for what it asks
 LONG_WRITERS_MAX = 2  # imports and uploads: each holds up to some tens of megabytes
 GUARD_ATTEMPTS_MAX = 5
 NUMBER_DIGITS_MAX = 9
+
+# Positions and times rise together, so only what the caller did since then is looked through.
+WRITTEN_SINCE = """
+    SELECT max(entry."position") FROM history.entry AS entry
+    JOIN log.fleet_events AS recorded ON recorded.notification_id = entry."position"
+    WHERE entry.actor = %(actor)s AND entry."position" > log.position_at(%(since)s)
+      AND convert_from(recorded.state, 'UTF8')::json ->> 'command' = %(command)s
+"""
 
 T = TypeVar("T")
 
@@ -47,14 +59,21 @@ class Cloud(Struct, frozen=True):
     calls: Calls
     limits: Limits
     link: Link
+    trials: Trials
+    streams: OpenStreams
     log_ins: LogIns
     seals: Seals
     passwords: Passwords
+    turns: Turns
     writers: CapacityLimiter
     long_writers: CapacityLimiter
     grants: CapacityLimiter
     stopping: threading.Event
     claim_offline: bool = False
+
+
+async def admitted_as_before() -> None:
+    """Raises as the gate does, where there is one."""
 
 
 class Call:
@@ -65,6 +84,7 @@ class Call:
         self.cloud = cloud
         self.caller = caller
         self.place: Place = OwnThings()  # where the caller was admitted to
+        self.admit_again = admitted_as_before  # for a call that goes on and on
         self.request_id = request_id
         self.command = ""
         self.keyed = False  # the caller may send the call again, and it is still this one
@@ -72,6 +92,7 @@ class Call:
         self.broke_off = False  # … and was not answered: nobody knows how far it came
         self.position: int | None = None
         self.behind: list[str] = []
+        self.headers: dict[str, str] = {}  # of the reply, beside those that every reply has
         self._settled = 0
         self._carried_out: dict[str, int] = {}  # how often this call wrote, by stream
 
@@ -142,6 +163,16 @@ class Call:
             return False
         loaded = await self.in_thread(self.cloud.fleet.load, stream)
         return self.command in loaded.commands
+
+    async def written_since(self, since: datetime) -> int | None:
+        """The last position that this same call wrote since its first try, None if it wrote
+        nothing. Raises Contended while the history is not there yet."""
+        if await self.cloud.followed.behind(await self.cloud.database.head(), ("history",)):
+            raise Contended
+        wanted = {"actor": self.caller.actor, "since": since, "command": self.command}
+        async with self.cloud.database.reading() as rows:
+            position: int | None = await rows.value(WRITTEN_SINCE, wanted)
+        return position
 
     async def must_be_allowed(self, command: Command) -> None:
         """Decide without recording: raises what the command would be refused with."""

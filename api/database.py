@@ -25,7 +25,8 @@ QUERIES_KNOWN_MAX = 1_000
 POSITIONS = """
     SELECT coalesce((SELECT max(notification_id) FROM fleet.tracking), 0) AS fleet,
            coalesce((SELECT max(notification_id) FROM history.tracking), 0) AS history,
-           coalesce((SELECT max(notification_id) FROM access.tracking), 0) AS access
+           coalesce((SELECT max(notification_id) FROM access.tracking), 0) AS access,
+           coalesce((SELECT max(notification_id) FROM integrations.tracking), 0) AS integrations
 """
 HEAD = "SELECT coalesce(max(notification_id), 0) FROM log.fleet_events"
 
@@ -95,6 +96,7 @@ class Snapshot(Rows):
     position: int = 0
     history_position: int = 0
     access_position: int = 0
+    integrations_position: int = 0
 
     def as_of(self, models: Sequence[str]) -> int:
         """The position that all of these models reflect, by their names."""
@@ -102,6 +104,7 @@ class Snapshot(Rows):
             "fleet": self.position,
             "history": self.history_position,
             "access": self.access_position,
+            "integrations": self.integrations_position,
         }
         return min(positions[model] for model in models)
 
@@ -145,7 +148,8 @@ class Database:
             snapshot = Snapshot(connection)
             row = await (await connection.execute(POSITIONS)).fetchone()
             assert row is not None
-            snapshot.position, snapshot.history_position, snapshot.access_position = row
+            snapshot.position, snapshot.history_position, snapshot.access_position = row[:3]
+            snapshot.integrations_position = row[3]
             yield snapshot
 
     @asynccontextmanager

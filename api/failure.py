@@ -21,7 +21,7 @@ from api.problem import (
 )
 from api.streams import OneRefused
 from domain.binary_records import BinaryRefused
-from domain.device import (
+from domain.device_refusals import (
     DeviceInAnotherProduct,
     DeviceNotApproved,
     DeviceNotYours,

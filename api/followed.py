@@ -13,7 +13,7 @@ from api.database import POSITIONS
 
 log = logging.getLogger("rollcall.api")
 
-MODELS = ("fleet", "history", "access")
+MODELS = ("fleet", "history", "access", "integrations")
 WAIT_S = 2.0
 LOOK_S = 0.5  # with nothing said for so long, look
 RECONNECT_S = 0.5

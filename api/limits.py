@@ -23,12 +23,11 @@ from api.problem import TooManyRequests
 log = logging.getLogger("rollcall.api")
 
 SHARE_S = 0.5
-TIDY_S = 30.0
 KEYS_MAX = 100_000  # remembered of each limit; beyond, the oldest is forgotten
 KEYS_SHARED_AT_ONCE = 5_000
-TIDIED_AT_ONCE = 10_000
 
 OFF = "off"
+AT_A_TIME = 0  # no window
 REQUESTS = "requests"  # everything but the two that ask whether the process serves
 OAUTH_TOKEN = "oauth_token"
 TOKENS_LISTED = "access_tokens_get"
@@ -38,6 +37,9 @@ USER_DELETED = "user_delete"
 PASSWORD_RESET = "password_reset"
 SERIAL_NUMBERS = "serial_numbers"  # counted by user, as the next; all others are by address
 RESET_MAILS = "reset_mails"
+EVENT_STREAMS = "event_streams"  # opened
+INTEGRATION_TESTS = "integration_tests"
+OPEN_STREAMS = "open_streams"  # at the same time, of each process; see api/said/open_streams.py
 BAD_LOG_INS = "bad_log_ins"  # in a row; not counted here, see api/people/log_ins.py
 
 # Rows are taken in one order by everybody: two processes never wait for each other in a circle.
@@ -49,16 +51,11 @@ SHARE = """
     ON CONFLICT (limit_name, key, ends_at) DO UPDATE SET spent = spent.spent + excluded.spent
     RETURNING limit_name AS name, key, extract(epoch FROM ends_at)::bigint AS ends_at, spent
 """
-TIDY = """
-    DELETE FROM api.spent WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM api.spent WHERE ends_at < now() - interval '1 minute'
-        LIMIT %s FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 class Limit(Struct, frozen=True):
-    """At most so many in a window. Windows begin at multiples of their length, everywhere alike."""
+    """At most so many in a window, or at a time. Windows begin at multiples of their length,
+    everywhere alike."""
 
     name: str
     most: int
@@ -76,6 +73,9 @@ LIMITS = (
     Limit(PASSWORD_RESET, 100, 300),
     Limit(SERIAL_NUMBERS, 50, 3_600),
     Limit(RESET_MAILS, 5, 3_600),
+    Limit(EVENT_STREAMS, 100, 300),
+    Limit(INTEGRATION_TESTS, 100, 300),
+    Limit(OPEN_STREAMS, 100, AT_A_TIME),
     Limit(BAD_LOG_INS, 10, 1_800),
 )
 
@@ -86,7 +86,7 @@ class LimitsMalformed(ValueError):
 
 def limits_wanted(text: str) -> tuple[Limit, ...]:
     """The limits with the changes wanted: `off`, or `name=off`, `name=most/seconds` with commas
-    between. Raises LimitsMalformed."""
+    between; of what is limited at a time, `name=most`. Raises LimitsMalformed."""
     if text.strip() == OFF:
         return ()
     limits = {limit.name: limit for limit in LIMITS}
@@ -98,6 +98,11 @@ def limits_wanted(text: str) -> tuple[Limit, ...]:
             del limits[name]
             continue
         most, _, window_s = wanted.partition("/")
+        if limits[name].window_s == AT_A_TIME:
+            if not is_number(wanted):
+                raise LimitsMalformed(f"{change!r} is not name=most")
+            limits[name] = Limit(name, int(most), AT_A_TIME)
+            continue
         if not all(is_number(number) for number in (most, window_s)):
             raise LimitsMalformed(f"{change!r} is not name=most/seconds")
         limits[name] = Limit(name, int(most), int(window_s))
@@ -169,7 +174,11 @@ class Limits:
         """Limits left out do not exist: whatever is spent of them is free."""
         self.of: Mapping[str, Limit] = {limit.name: limit for limit in limits}
         self._database = database
-        self._windows = {limit.name: Window(limit) for limit in limits if limit.name != BAD_LOG_INS}
+        self._windows = {
+            limit.name: Window(limit)
+            for limit in limits
+            if limit.name not in (OPEN_STREAMS, BAD_LOG_INS)
+        }
         self._clock = clock
 
     def spend(self, name: str, key: str) -> None:
@@ -190,15 +199,10 @@ class Limits:
 
     async def share(self) -> None:
         """Until cancelled. With the database out of reach, each process counts on its own."""
-        tidied_at = time.monotonic()
         while True:
             await asyncio.sleep(SHARE_S)
             try:
                 await self.tell()
-                if time.monotonic() - tidied_at > TIDY_S:
-                    tidied_at = time.monotonic()
-                    async with self._database.writing() as rows:
-                        await rows.do(TIDY, [TIDIED_AT_ONCE])
             except (psycopg.OperationalError, PoolTimeout) as error:
                 log.warning("limits are not shared just now: %s", error)
 

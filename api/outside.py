@@ -17,7 +17,6 @@ from api.problem import NotSupported, SourcesSent
 from api.routing import REQUEST_HEADER, request_id_of
 
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-GET = ("GET", "HEAD")
 
 USER = "/v1"
 P = "/v1/products/{product}"
@@ -58,17 +57,6 @@ OUTSIDE = [
     Outside("Rollcall does not set up, back up or fill single-board computers.",
             (USER + D + "/backup_files", P + "/registration_code", P + D + "/docs/*")),
 
-    Outside("Rollcall does not stream events yet.",
-            (USER + "/events/*", USER + "/devices/events/*", USER + D + "/events/*",
-             P + "/events/*", P + "/devices/events/*", P + D + "/events/*",
-             O + "/events/*", O + D + "/events/*"), GET),
-    Outside("Rollcall publishes to no whole organization. Publish to each of its products.",
-            (O + "/events",), ("POST",)),
-    Outside("Rollcall has no webhooks and integrations yet.",
-            (USER + "/webhooks/*", P + "/webhooks/*", O + "/webhooks/*",
-             USER + "/integrations/*", P + "/integrations/*", O + "/integrations/*")),
-    Outside("Rollcall has no customers yet.",
-            (P + "/customers/*", O + "/customers/*", O + "/products/{product}/device_claims")),
     Outside("Rollcall has no settings for Tracker products yet.",
             (P + "/config/*",)),
     Outside("Rollcall keeps no locations yet.",
@@ -81,7 +69,7 @@ class Refusals(BaseRoute):
     """All of them as one route, which costs every other call one look at its address.
 
     It goes before all others: an address of ours that holds a name would take some of theirs,
-    `/v1/devices/events` being no device.
+    `/v1/devices/{device}/unprotect` being no function of the device.
     """
 
     def __init__(self, refusals: Sequence[Outside] = OUTSIDE) -> None:

@@ -63,8 +63,8 @@ class Places:
         """An organization by id or slug; None if no organization has that name."""
         return await self._remembered(self._organizations, named, self._organization)
 
-    async def device(self, named: str, user_id: str) -> AtDevice | None:
-        """A device by its id, or one of that user's by name; None if nobody knows it.
+    async def device(self, named: str, holder: str) -> AtDevice | None:
+        """A device by its id, or one of the holder's by name; None if nobody knows it.
 
         Never remembered. Raises DeviceNameAmbiguous.
         """
@@ -72,8 +72,8 @@ class Places:
             return None
         async with self._database.reading() as rows:
             found = await rows.all(DeviceRow, DEVICE_BY_ID, [named.lower()])
-            if not found and user_id:
-                found = await rows.all(DeviceRow, DEVICE_BY_NAME, [user_id, named])
+            if not found and holder:
+                found = await rows.all(DeviceRow, DEVICE_BY_NAME, [holder, named])
         if len(found) > 1:
             raise DeviceNameAmbiguous
         return at_device(found[0]) if found else None

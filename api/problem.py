@@ -149,6 +149,18 @@ class DeviceNameAmbiguous(Problem):
     error = "device_name_ambiguous"
 
 
+class ActivationCodeMissing(Problem):
+    """The product is in a private beta: send the activation_code that you were mailed."""
+
+    error = "activation_code_missing"
+
+
+class ActivationCodeWrong(Problem):
+    """This activation code is wrong."""
+
+    error = "activation_code_wrong"
+
+
 class NobodyToOwnIt(Problem):
     """A device is claimed for a person: log in as one."""
 
@@ -262,6 +274,20 @@ class TooManyRequests(Problem):
     def __init__(self, *, retry_s: int) -> None:
         super().__init__(retry_s=retry_s)
         self.headers = {"Retry-After": str(retry_s)}  # type: ignore[misc]
+
+
+class TooManyStreams(TooManyRequests):
+    """{most} event streams are open from your address, which is the limit. Close one first."""
+
+    def __init__(self, *, most: int, retry_s: int) -> None:
+        super().__init__(retry_s=retry_s)
+        self.values = {"most": most}
+
+
+class EventPrefixMissing(Problem):
+    """event prefix filter is required"""
+
+    error = ""
 
 
 class TooManyBadLogIns(TooManyRequests):

@@ -3,7 +3,7 @@
 from enum import Enum
 from re import compile as regex
 
-from domain.roles import INSTALLATION_SCOPES
+from domain.scopes import INSTALLATION_SCOPES
 
 
 class Realm(Enum):
@@ -26,7 +26,10 @@ NAMED = (
     (regex(r"/v1/(devices|diagnostics|provisioning)/{device}(/.*)?"), Realm.DEVICE),
 )
 # What stands below these is looked up among the things of the caller, by the handler.
-OWN = regex(r"/v1/(user|access_tokens|clients|device_claims|serial_numbers|transfers)/.*")
+OWN = regex(
+    r"/v1/(user|access_tokens|clients|integrations|webhooks|device_claims|serial_numbers|transfers"
+    r"|events|devices/events)/.*"
+)
 
 
 def realm_of(path: str, scope: str) -> Realm:

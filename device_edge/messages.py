@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.description import Description, Functions, Number, Variables
+from domain.description import Description, Functions, Number, Subscriptions, Variables
 from domain.hello import Short, Told
 from domain.names import Version
 from domain.session import Progress, Reason
@@ -40,6 +40,7 @@ class Beside(Struct, frozen=True):
     serial_number: Number | UnsetType = UNSET
     imei: Number | UnsetType = UNSET
     iccid: Number | UnsetType = UNSET
+    subscriptions: Subscriptions | UnsetType = UNSET
 
     @property
     def has(self) -> Description | None:

@@ -3,11 +3,16 @@
 from typing import Any
 
 from domain import (
+    activation_code,
+    allowance,
     claim_code,
     client,
+    customer,
     device,
     firmware,
     group,
+    integration,
+    meter,
     organization,
     product,
     session,
@@ -27,6 +32,11 @@ DECIDERS: dict[str, Decider[Any, Any, Any]] = {
     "user": user.USER,
     "token": token.TOKEN,
     "client": client.CLIENT,
+    "customer": customer.CUSTOMER,
+    "activation_code": activation_code.ACTIVATION_CODE,
+    "integration": integration.INTEGRATION,
+    "meter": meter.METER,
+    "allowance": allowance.ALLOWANCE,
     "organization": organization.ORGANIZATION,
     "team": team.TEAM,
 }

@@ -1,4 +1,5 @@
-"""What a device has, as it says itself: functions to call, variables to read, and its numbers."""
+"""What a device has, as it says itself: functions to call, variables to read, its numbers, and what
+it wants to hear."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,9 +11,11 @@ from msgspec import Meta, Struct
 
 from domain.model import Event
 from domain.names import TEXT_PATTERN
+from domain.published import NAME_CHARACTERS_MAX
 
 FUNCTIONS_MAX = 15
 VARIABLES_MAX = 20
+SUBSCRIPTIONS_MAX = 16
 NUMBER_CHARACTERS_MAX = 64
 DIGEST_BYTES = 8
 # One part of an address: without a slash, and nothing that does not show.
@@ -33,6 +36,13 @@ Functions = Annotated[tuple[CallName, ...], Meta(max_length=FUNCTIONS_MAX)]
 Variables = Annotated[Mapping[CallName, VariableType], Meta(max_length=VARIABLES_MAX)]
 
 
+# How the names of the device events that it hears begin.
+Subscription = Annotated[
+    str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)
+]
+Subscriptions = Annotated[tuple[Subscription, ...], Meta(max_length=SUBSCRIPTIONS_MAX)]
+
+
 class Description(Struct, frozen=True, omit_defaults=True):
     """Of one device. The numbers are empty where it has none, or does not tell."""
 
@@ -41,6 +51,7 @@ class Description(Struct, frozen=True, omit_defaults=True):
     serial_number: Number = ""
     imei: Number = ""
     iccid: Number = ""
+    subscriptions: Subscriptions = ()
 
     @property
     def digest(self) -> str:

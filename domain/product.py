@@ -26,6 +26,7 @@ from domain.product_ownership import (
 
 FAILED_ATTEMPTS_DEFAULT = 3
 FAILED_ATTEMPTS_MAX = 100
+EVENT_DAYS_MAX = 366
 
 
 class ProductCreated(Event):
@@ -64,6 +65,24 @@ class FailedAttemptsLimited(Event):
     attempts_max: int
 
 
+class ActivationCodesRequired(Event):
+    """A private beta: customers claim devices with a code that they were invited by."""
+
+    product_id: int
+
+
+class ActivationCodesWaived(Event):
+    product_id: int
+
+
+class EventRetentionChanged(Event):
+    """The events of the product's devices are kept for so many days; None: for as long as the
+    installation keeps those of whoever says nothing."""
+
+    product_id: int
+    days: int | None
+
+
 class ProductRetired(Event):
     product_id: int
 
@@ -75,6 +94,9 @@ ProductEvent: TypeAlias = (
     | AutoApprovalAllowed
     | AutoApprovalForbidden
     | FailedAttemptsLimited
+    | ActivationCodesRequired
+    | ActivationCodesWaived
+    | EventRetentionChanged
     | OwnershipEvent
     | ProductRetired
 )
@@ -116,6 +138,18 @@ class LimitFailedAttempts(AboutProduct):
     attempts_max: int
 
 
+class RequireActivationCodes(AboutProduct):
+    pass
+
+
+class WaiveActivationCodes(AboutProduct):
+    pass
+
+
+class ChangeEventRetention(AboutProduct):
+    days: int | None
+
+
 class RetireProduct(AboutProduct):
     """`devices` is how many the product has now."""
 
@@ -129,6 +163,9 @@ ProductCommand: TypeAlias = (
     | AllowAutoApproval
     | ForbidAutoApproval
     | LimitFailedAttempts
+    | RequireActivationCodes
+    | WaiveActivationCodes
+    | ChangeEventRetention
     | OwnershipCommand
     | RetireProduct
 )
@@ -162,6 +199,12 @@ class FailedAttemptsOutOfRange(Refused):
     field = "failed_attempts_max"
 
 
+class EventRetentionOutOfRange(Refused):
+    """device_event_days is {days}, must be from 1 to {limit}."""
+
+    field = "device_event_days"
+
+
 class ProductHasDevices(Refused):
     """The product still has {devices} devices: remove them first."""
 
@@ -173,6 +216,8 @@ class Product(Struct, frozen=True):
     retired: bool = False
     auto_approves: bool = False
     attempts_max: int = FAILED_ATTEMPTS_DEFAULT
+    requires_codes: bool = False
+    event_days: int | None = None
     ownership: Ownership = Ownership()
 
 
@@ -202,6 +247,18 @@ def decide(product: Product, command: ProductCommand) -> list[ProductEvent]:
             if attempts_max == product.attempts_max:
                 return []
             return [FailedAttemptsLimited(product_id=product_id, attempts_max=attempts_max)]
+        case RequireActivationCodes(product_id=product_id):
+            return (
+                [] if product.requires_codes else [ActivationCodesRequired(product_id=product_id)]
+            )
+        case WaiveActivationCodes(product_id=product_id):
+            return [ActivationCodesWaived(product_id=product_id)] if product.requires_codes else []
+        case ChangeEventRetention(product_id=product_id, days=days):
+            if days is not None and not 1 <= days <= EVENT_DAYS_MAX:
+                raise EventRetentionOutOfRange(days=days, limit=EVENT_DAYS_MAX)
+            if days == product.event_days:
+                return []
+            return [EventRetentionChanged(product_id=product_id, days=days)]
         case RetireProduct(product_id=product_id, devices=devices):
             if devices:
                 raise ProductHasDevices(devices=devices)
@@ -249,6 +306,12 @@ def evolve(product: Product, event: ProductEvent) -> Product:
             return replace(product, auto_approves=False)
         case FailedAttemptsLimited(attempts_max=attempts_max):
             return replace(product, attempts_max=attempts_max)
+        case ActivationCodesRequired():
+            return replace(product, requires_codes=True)
+        case ActivationCodesWaived():
+            return replace(product, requires_codes=False)
+        case EventRetentionChanged(days=days):
+            return replace(product, event_days=days)
         case ProductRetired():
             return replace(product, retired=True)
         case ProductOffered() | ProductOfferWithdrawn() | ProductDeclined():

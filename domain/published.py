@@ -1,5 +1,6 @@
-"""What is published: the device events that devices publish, and people through the API."""
+"""What is published: device events of devices, of people through the API, and of the cloud."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -15,6 +16,17 @@ TTL_S_MAX = 16_777_215
 VITALS = "spark/device/diagnostics/update"  # its data is JSON: how the device is
 # Names that mean something to the cloud: nobody publishes them for a device.
 RESERVED_PREFIXES = ("spark/", "particle/")
+LAST_RESET = "spark/device/last_reset"
+UPDATES_ENABLED = "particle/device/updates/enabled"
+UPDATES_FORCED = "particle/device/updates/forced"
+# Those of them that a device says of itself.
+NAMES_OF_DEVICES = frozenset({VITALS, LAST_RESET, UPDATES_ENABLED, UPDATES_FORCED})
+
+# Of a device event that no device published: who did.
+BY_API = "api"
+BY_CLOUD = "particle-internal"
+# Where it is said, in PostgreSQL, that device events were stored: the payload is the last one's id.
+CHANNEL = "telemetry"
 
 EventName = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
 EventData = Annotated[str, Meta(pattern=TEXT_PATTERN)]
@@ -40,6 +52,40 @@ class PublishedForOthers(Struct, frozen=True, omit_defaults=True):
     product_id: int | None = None
     device_id: str = ""
     user_id: str = ""
+
+
+class PublishedByCloud(Struct, frozen=True, omit_defaults=True):
+    """What the cloud itself publishes, one or more device events: they are stored all at once.
+
+    They are about the device, if one is named. `product_id` and `user_id` say who sees them; where
+    neither is named, whoever sees what the device itself publishes when they are stored. Without a
+    `publisher` the cloud speaks for the device. `position` is that of the event in the log that
+    they tell of, if they do.
+    """
+
+    events: Sequence[DeviceEvent]
+    device_id: str = ""
+    product_id: int | None = None
+    user_id: str = ""
+    version: int | None = None
+    publisher: str | None = BY_CLOUD
+    position: int | None = None
+
+
+class PublishedFromLog(Struct, frozen=True):
+    """What the events of the log after one position, up to and with another, make the cloud say.
+
+    It is stored if `after` is where the last one that was stored ended, and passed over otherwise:
+    so nothing of it is stored twice, left out, or out of order.
+    """
+
+    after: int
+    until: int
+    published: Sequence[PublishedByCloud]
+
+
+def is_reserved(name: str) -> bool:
+    return name.lower().startswith(RESERVED_PREFIXES)
 
 
 def data_bytes_max(name: str) -> int:

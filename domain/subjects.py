@@ -22,6 +22,12 @@ DEVICE_EVENTS_STREAM = "DEVICE_EVENTS"
 DEVICE_EVENTS_SUBJECTS = "d.*.up.events"
 # In the place of a device's id: what people publish takes the same way. No device has this id.
 API = "api"
+# And what the cloud itself publishes, and what it says of what stands in the log.
+CLOUD = "cloud"
+LOG = "log"
+
+# What integrations publish, each below its owner's own name. No stream of ours keeps it.
+OUT_SUBJECTS = "out.>"
 
 # Every event of the log, for whoever integrates: arrays of events, in position order.
 FLEET_STREAM = "FLEET_EVENTS"
@@ -58,3 +64,8 @@ def answer(device_id: str, request_id: str) -> str:
 def down(device_id: str, what: str) -> str:
     """Where a device listens."""
     return f"d.{device_id}.dn.{what}"
+
+
+def out_of(owner: str, below: str) -> str:
+    """Where integrations of an owner publish, and nobody else does."""
+    return f"out.{owner}.{below}"

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from domain.model import Decider, Refused, Unknown
 from domain.names import Id, Instant
-from domain.roles import API_USER_SCOPES, EVERYTHING, SCOPES_OF, Role, allows
+from domain.roles import SCOPES_OF, Role, allows
+from domain.scopes import API_USER_SCOPES, EVERYTHING
 from domain.team_events import (
     ApiUserChanged,
     ApiUserCreated,

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from domain.model import Command, Refused, Unknown
 from domain.names import Name
-from domain.roles import API_USER_SCOPES, allows
+from domain.roles import allows
+from domain.scopes import API_USER_SCOPES
 from domain.team_events import (
     ApiUserChanged,
     ApiUserCreated,

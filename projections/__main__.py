@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from threading import Event
 
-from domain.log.seals import master_key_of
+from domain.log.master_keys import source_of
 from projections.everything import Settings, everything
 from projections.mails.settings import mail_settings
 from projections.running import Runner
@@ -23,7 +23,10 @@ def main() -> int:
     settings = Settings(
         database_url=environment["DATABASE_URL"],
         nats_url=environment["NATS_URL"],
-        master_key=master_key_of(environment["ROLLCALL_MASTER_KEY"]),
+        master_key=source_of(
+            environment.get("ROLLCALL_MASTER_KEY", ""),
+            environment.get("ROLLCALL_MASTER_KEY_FILE", ""),
+        ),
         update_timeout_s=float(
             environment.get("ROLLCALL_UPDATE_TIMEOUT_S", UPDATE_TIMEOUT_S_DEFAULT)
         ),

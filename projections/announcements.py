@@ -33,6 +33,7 @@ HEAD_EVERY_S = 0.1  # at most, while only the position moves and no fact does
 STORE_ATTEMPTS_MAX = 5
 DEVICES_FETCHED = 2_000
 NOTHING = -1  # announced: not even that there is nothing
+FORMAT = 2  # another one where the same events lead to other facts: all are then announced anew
 
 PRODUCTS = "SELECT {} FROM fleet.product WHERE facts_position > %s ORDER BY facts_position"
 FIRMWARE = """
@@ -40,7 +41,7 @@ FIRMWARE = """
     WHERE facts_position > %s ORDER BY facts_position
 """
 DEVICES = """
-    SELECT device_id, product_id, forced, stuck_version, removed_from,
+    SELECT device_id, product_id, forced, stuck_version, removed_from, owner,
            standing, groups, locked_version, development
     FROM fleet.device LEFT JOIN fleet.cohort USING (product_id, cohort_id)
     WHERE facts_position > %s ORDER BY facts_position
@@ -54,6 +55,7 @@ class Head(Struct, frozen=True):
 
     position: int
     log: str = ""
+    format: int = 1
 
 
 class FirmwareFacts(Struct, frozen=True):
@@ -93,13 +95,14 @@ class Announcements:
         return True
 
     def _check_stream(self, connection: Connection[tuple[Any, ...]]) -> None:
-        """Find our place again if the stream is not the one we knew; empty it of another log's."""
+        """Find our place again if the stream is not the one we knew; empty it of what others put
+        there, of another log or in another format."""
         found = self._link.state_of(FACTS)
         if self._stream is None or found.created != self._stream.created:
             head = self._read_head()
             with connection.cursor(binary=True) as cursor:
                 ours = identity_of_log(cursor)
-            if head is not None and head.log not in {"", ours}:
+            if head is not None and (head.log not in {"", ours} or head.format != FORMAT):
                 found, head = self._link.remake(FACTS), None
             self._stream = found
             self._last_sequence = found.last_sequence
@@ -113,7 +116,7 @@ class Announcements:
     def _announce(self, connection: Connection[tuple[Any, ...]]) -> None:
         """Everything changed since the last head, and a head that closes it."""
         with connection.cursor(binary=True) as cursor:
-            head = Head(self._fleet.position(cursor), identity_of_log(cursor))
+            head = Head(self._fleet.position(cursor), identity_of_log(cursor), FORMAT)
             messages = changed_facts(connection, cursor, self._announced)
             batch = list(islice(messages, STORE_MESSAGES_MAX - 1))
             if not batch:
@@ -164,13 +167,14 @@ def changed_facts(
 
 
 def device_message(values: Iterable[Any]) -> Message:
-    device_id, product_id, forced, stuck, removed_from, *cohort = values
+    device_id, product_id, forced, stuck, removed_from, owner, *cohort = values
     row = DeviceRow(
         device_id=device_id,
         product_id=product_id,
         forced=forced,
         stuck_version=stuck,
         removed_from=tuple(removed_from),
+        owner=owner,
     )
     if product_id is not None:
         row.standing, groups, row.locked_version, row.development = cohort

@@ -7,23 +7,34 @@ from functools import cache
 from msgspec import Struct
 
 from domain.log.fleet import Fleet
+from domain.log.master_keys import Source
 from domain.log.seals import Seals
 from projections.access.model import AccessModel
+from projections.admission import AdmissionModel
 from projections.announcements import Announcements
+from projections.deliveries.dispatch import Dispatch
+from projections.deliveries.speaking import Speaker
 from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.fleet_events import FleetEvents
 from projections.following import Follower
 from projections.history import HistoryModel
+from projections.housekeeping import Housekeeping
+from projections.integrations.model import IntegrationsModel
 from projections.link import Link
 from projections.mails.model import MailModel
 from projections.mails.sender import MailSender
 from projections.mails.settings import MailSettings
 from projections.mails.writing import Writer
+from projections.metered import MeteredModel
+from projections.metering import Metering
 from projections.nudges import NudgeModel
 from projections.orphans import OrphanModel
 from projections.reacting import ReactionModel
 from projections.running import Task
+from projections.subscribers import SubscriberModel
+from projections.subscriptions import Subscriptions
+from projections.system_events import SystemEvents
 from projections.timers import DueUpdates, TimerModel
 from projections.tracking import Tracking
 from projections.vacancies import Vacancies
@@ -34,7 +45,7 @@ FLEET_CONNECTIONS = 2  # for the commands of reactions
 class Settings(Struct, frozen=True):
     database_url: str
     nats_url: str
-    master_key: bytes
+    master_key: bytes | Source
     update_timeout_s: float
     mails: MailSettings
 
@@ -56,14 +67,24 @@ def everything(settings: Settings) -> Iterator[list[Task]]:
             Follower(HistoryModel()),
             Follower(DescribedModel(), rest_s=0.02),
             Follower(AccessModel(seals)),
+            Follower(IntegrationsModel()),
+            Follower(MeteredModel(), rest_s=0.1),
+            Metering(open_fleet),
+            Dispatch(),
+            Speaker(link),
             Follower(ReactionModel(open_fleet), rest_s=0.02),
+            Follower(AdmissionModel(open_fleet), rest_s=0.02),
             Follower(OrphanModel(open_fleet), behind=Tracking("fleet", "fleet"), rest_s=0.2),
             Follower(TimerModel(), rest_s=0.2),
             Follower(NudgeModel(link), behind=Tracking("fleet", "fleet"), rest_s=0.02),
             DueUpdates(link, timeout_s=settings.update_timeout_s),
             Follower(MailModel(), rest_s=0.1),
             Vacancies(open_fleet),
+            Housekeeping(),
             MailSender(Writer(seals, mails.sender, mails.url), mails.post),
+            SystemEvents(link),
+            Follower(SubscriberModel(), behind=Tracking("fleet", "fleet"), rest_s=0.02),
+            Subscriptions(link),
             Announcements(link),
             FleetEvents(link),
         ]

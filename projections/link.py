@@ -61,6 +61,10 @@ class Link:
         """Publish into whatever stream takes the subject; returns when it is stored there."""
         self._call(lambda client: append(client, message))
 
+    def append_all(self, messages: Sequence[Message]) -> None:
+        """As `append`, many at once, in their order. If one is not stored, others may be."""
+        self._call(lambda client: append_all(client, messages))
+
     def store(self, messages: Sequence[Message], last_sequence: int) -> int:
         """Add messages to the one stream that takes them, right after `last_sequence`.
 
@@ -72,6 +76,10 @@ class Link:
     def state_of(self, config: StreamConfig) -> StreamState:
         """Of the stream, which is made if it is not there."""
         return self._call(lambda client: state_of(client, config))
+
+    def find(self, stream: str) -> StreamState | None:
+        """Of the stream of that name, which is somebody else's to make."""
+        return self._call(lambda client: find(client, stream))
 
     def remake(self, config: StreamConfig) -> StreamState:
         """Delete the stream and make it anew."""
@@ -145,6 +153,10 @@ async def append(client: Client, message: Message) -> None:
     await stream.publish(message.subject, message.payload, headers=message.headers)
 
 
+async def append_all(client: Client, messages: Sequence[Message]) -> None:
+    await asyncio.gather(*(append(client, message) for message in messages))
+
+
 async def store(client: Client, messages: Sequence[Message], last_sequence: int) -> int:
     """The first shows that nobody has written meanwhile; the last, that all in between is there.
 
@@ -175,6 +187,15 @@ async def state_of(client: Client, config: StreamConfig) -> StreamState:
         found = await streams.stream_info(str(config.name))
     except NotFoundError:
         found = await streams.add_stream(config)
+    assert found.created is not None
+    return StreamState(created=found.created, last_sequence=found.state.last_seq)
+
+
+async def find(client: Client, stream: str) -> StreamState | None:
+    try:
+        found = await client.jetstream(timeout=ANSWER_TIMEOUT_S).stream_info(stream)
+    except NotFoundError:
+        return None
     assert found.created is not None
     return StreamState(created=found.created, last_sequence=found.state.last_seq)
 

@@ -16,12 +16,14 @@ from psycopg import Cursor
 from domain.device_events import (
     BinaryFlashed,
     DeviceImported,
+    DeviceJoined,
     FirmwareLocked,
     Standing,
     UpdateRetryAsked,
     UpdatesForced,
 )
 from domain.firmware import FirmwareReleased
+from domain.hello import Told
 from domain.log.mapper import RecordedMapper
 from domain.log.recorder import Row
 from domain.model import Event
@@ -50,11 +52,15 @@ TOPICS = tuple(
     )
 )
 
-# Asked of the server alone: of a million imported devices hardly any is online.
-IMPORTED = """
+TAKE_IN = [DeviceImported.TOPIC, DeviceJoined.TOPIC]
+
+# Asked of the server alone: of a million imported devices hardly any is online. Who joins by asking
+# knows already, unless it was told to wait.
+TAKEN_IN = f"""
     SELECT device_id, notification_id FROM log.fleet_events
     JOIN fleet.device ON device_id = split_part(originator_id, '-', 2)
-    WHERE notification_id > %s AND notification_id <= %s AND topic = %s AND online
+    WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s) AND online
+      AND (topic <> '{DeviceJoined.TOPIC}' OR told = '{Told.QUARANTINED}')
     ORDER BY notification_id
 """
 # A device that has said hello since knows already, whoever asks a second time.
@@ -121,7 +127,7 @@ class NudgeModel:
         """Nothing is remembered from page to page."""
 
     def apply(self, cursor: Sql, page: Page) -> None:
-        cursor.execute(IMPORTED, [*page, DeviceImported.TOPIC], prepare=True)
+        cursor.execute(TAKEN_IN, [*page, TAKE_IN], prepare=True)
         alone: dict[str, int] = dict(cursor.fetchall())
         handshakes: dict[str, tuple[int, DeviceHandshook]] = {}
         for row in read_rows(cursor, page, TOPICS):

@@ -1,4 +1,4 @@
-"""Devices of a person who was erased: they are nobody's from then on.
+"""Devices of a user or a customer who was erased: they are nobody's from then on.
 
 It runs behind the fleet model, which knows what the person had. Who claimed a device while being
 erased is caught by the claim: whichever of the two comes second in the log finds the first.
@@ -9,6 +9,8 @@ from typing import Any
 
 from psycopg import Cursor
 
+from domain.customer import CustomerErased
+from domain.holders import customer_holder, stream_of
 from domain.log.fleet import Fleet
 from domain.log.mapper import RecordedMapper
 from domain.ownership import DeviceClaimed, UnclaimDevice
@@ -19,7 +21,8 @@ from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000
 DEVICES_AT_ONCE = 1_000
-TOPICS = (UserErased.TOPIC, DeviceClaimed.TOPIC)
+ERASURES = [UserErased.TOPIC, CustomerErased.TOPIC]
+TOPICS = (*ERASURES, DeviceClaimed.TOPIC)
 
 OWNED = """
     SELECT device_id FROM fleet.device WHERE owner = %s AND device_id > %s
@@ -28,7 +31,7 @@ OWNED = """
 # Asked of the log itself: no read model needs to have come so far.
 ERASED = """
     SELECT DISTINCT originator_id FROM log.fleet_events
-    WHERE originator_id = ANY(%s) AND topic = %s
+    WHERE originator_id = ANY(%s) AND topic = ANY(%s)
 """
 
 Sql = Cursor[tuple[Any, ...]]
@@ -55,38 +58,44 @@ class OrphanModel:
                 event = self._event(topic, state)
             except Exception as error:
                 raise CannotApply(position, f"{topic}: {error}") from error
-            if isinstance(event, UserErased):
-                for device_id in owned_by(cursor, event.user_id):
-                    self._release(event.user_id, device_id, position)
-            elif isinstance(event, DeviceClaimed):
-                claimed.setdefault(event.user_id, []).append((event.device_id, position))
-        for user_id in erased(cursor, list(claimed)):
-            for device_id, position in claimed[user_id]:
-                self._release(user_id, device_id, position)
+            match event:
+                case UserErased(user_id=user_id):
+                    self._release_all(cursor, user_id, position)
+                case CustomerErased(customer_id=customer_id):
+                    self._release_all(cursor, customer_holder(customer_id), position)
+                case DeviceClaimed(user_id=owner, device_id=device_id):
+                    claimed.setdefault(owner, []).append((device_id, position))
+        for owner in erased(cursor, list(claimed)):
+            for device_id, position in claimed[owner]:
+                self._release(owner, device_id, position)
 
-    def _release(self, user_id: str, device_id: str, cause: int) -> None:
+    def _release_all(self, cursor: Sql, owner: str, cause: int) -> None:
+        for device_id in owned_by(cursor, owner):
+            self._release(owner, device_id, cause)
+
+    def _release(self, owner: str, device_id: str, cause: int) -> None:
         """One by one: people have few devices, and are seldom erased. Raises Contended."""
         provenance = Provenance(
             actor=f"reaction:{self.name}", cause=cause, command=f"{self.name}:{cause}"
         )
-        command = UnclaimDevice(device_id=device_id, user_id=user_id)
+        command = UnclaimDevice(device_id=device_id, user_id=owner)
         self._open_fleet().execute(command, provenance)
 
 
-def owned_by(cursor: Sql, user_id: str) -> Iterator[str]:
+def owned_by(cursor: Sql, owner: str) -> Iterator[str]:
     last = ""
     while True:
-        rows = cursor.execute(OWNED, [user_id, last, DEVICES_AT_ONCE], prepare=True).fetchall()
+        rows = cursor.execute(OWNED, [owner, last, DEVICES_AT_ONCE], prepare=True).fetchall()
         yield from (device_id for (device_id,) in rows)
         if len(rows) < DEVICES_AT_ONCE:
             return
         last = rows[-1][0]
 
 
-def erased(cursor: Sql, user_ids: Sequence[str]) -> list[str]:
+def erased(cursor: Sql, owners: Sequence[str]) -> list[str]:
     """Those of them who are."""
-    if not user_ids:
+    if not owners:
         return []
-    streams = [f"user-{user_id}" for user_id in user_ids]
-    rows = cursor.execute(ERASED, [streams, UserErased.TOPIC], prepare=True).fetchall()
-    return [stream.removeprefix("user-") for (stream,) in rows]
+    streams = {stream_of(owner): owner for owner in owners}
+    rows = cursor.execute(ERASED, [[*streams], ERASURES], prepare=True).fetchall()
+    return [streams[stream] for (stream,) in rows]

@@ -13,8 +13,8 @@ from domain.claim_code import (
     ClaimCodeUsed,
     ShowClaimCode,
 )
-from domain.device import DeviceInAnotherProduct, DeviceNotApproved, DeviceUnknown
 from domain.device_commands import JoinDevice, QuarantineDevice, StartBilling
+from domain.device_refusals import DeviceInAnotherProduct, DeviceNotApproved, DeviceUnknown
 from domain.firmware import FirmwareUnknown, ProveFirmware
 from domain.hello import Told
 from domain.model import Command, Event, Refused

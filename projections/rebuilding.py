@@ -6,6 +6,7 @@ Readers notice nothing: the live tables serve until both schemas are renamed in 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -21,6 +22,9 @@ from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.following import Model
 from projections.history import HistoryModel
+from projections.housekeeping import forgotten_of
+from projections.integrations.model import IntegrationsModel
+from projections.metered import MeteredModel
 from projections.running import follower_conninfo, lock_key
 from projections.shadow import Shadow
 from projections.snapshots import snapshot, swap_key
@@ -57,6 +61,8 @@ RECIPES = {
     "history": Recipe(lambda schema, _: HistoryModel(schema), "entry"),
     "described": Recipe(lambda schema, _: DescribedModel(schema), "device"),
     "access": Recipe(access_in, "token"),
+    "metered": Recipe(lambda schema, _: MeteredModel(schema), "device_day"),
+    "integrations": Recipe(lambda schema, _: IntegrationsModel(schema), "integration"),
 }
 OF_SEALED = ("access",)  # what these are made of is sealed
 
@@ -144,11 +150,13 @@ class Rebuild:
 
     def _compare(self) -> bool:
         """At the same position of both; says what each is, and where they differ."""
+        # What was, or now may be, forgotten for good says nothing of the rest.
+        but = forgotten_of(self._shadow.live, datetime.now(UTC))
         with snapshot(self._owner, self._shadow.live):
             position = self._live_position()
-            live = hashes(self._owner, self._shadow.live, self._tables)
+            live = hashes(self._owner, self._shadow.live, self._tables, but)
         self._catch_up(position)
-        rebuilt = hashes(self._app, self._shadow.name, self._tables)
+        rebuilt = hashes(self._app, self._shadow.name, self._tables, but)
         self._say(f"at position {position:,}:")
         for table in self._tables:
             self._say_table(table, live[table], rebuilt[table])
@@ -156,7 +164,7 @@ class Rebuild:
         if differing:
             with self._held_still():
                 for line in differences(
-                    self._owner, self._shadow.live, self._shadow.name, differing
+                    self._owner, self._shadow.live, self._shadow.name, differing, but
                 ):
                     self._say(f"  {line}")
         return not differing

@@ -5,7 +5,7 @@ import os
 
 from rollcall.database import conninfo_in_use
 from rollcall.founding import found
-from rollcall.secret_keys import people_key_of
+from rollcall.secret_keys import people_keys_of
 from rollcall.settings import read_settings
 from rollcall.state import State
 from rollcall.trouble import Trouble
@@ -28,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         state.own().close()
     if not os.access(state.path, os.W_OK):
         raise Trouble(f"{state.path} is not ours to write.")
-    key = settings.people_key or people_key_of(state)
-    founded = found(conninfo, key, settings.admin_email, state)
-    given, password = settings.people_key is not None, state.admin_password
+    keys = people_keys_of(settings, state)
+    founded = found(conninfo, keys, settings.admin_email, state)
+    given, password = bool(settings.people_keys), state.admin_password
     rows = (
         ("e-mail", founded.email),
         ("password", f"the first one is in {password}" if password.exists() else "not kept here"),

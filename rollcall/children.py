@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.log.seals import spelled
+from domain.log.master_keys import spelled
 from projections.mails.settings import PUBLIC_URL, SMTP_URL
 from rollcall.addresses import Addresses, device_http_name
 from rollcall.embedded.ports import LOOPBACK
@@ -39,6 +39,7 @@ def children(edges: int) -> list[Child]:
         *(Child(f"edge-{edge + 1}", "device_edge", edge) for edge in range(edges)),
         Child("journal", "device_edge.journal"),
         Child("intake", "device_edge.intake"),
+        Child("deliveries", "projections.deliveries", reads_people=True),
     ]
 
 
@@ -50,7 +51,6 @@ class Surroundings:
     secrets: Secrets
     addresses: Addresses
     database: str
-    people_key: bytes
 
     @property
     def nats_url(self) -> str:
@@ -63,6 +63,13 @@ class Surroundings:
     @property
     def issuer_seed(self) -> str:
         return self.settings.issuer_seed or self.secrets.issuer_seed
+
+    @property
+    def people_keys(self) -> dict[str, str]:
+        """A file can be looked at again when another key is in it."""
+        if keys := self.settings.people_keys:
+            return {"ROLLCALL_MASTER_KEY": ",".join(map(spelled, keys))}
+        return {"ROLLCALL_MASTER_KEY_FILE": str(State(self.settings.state).master_key)}
 
     def _own_nats(self, user: str, password: str) -> str:
         return f"nats://{user}:{password}@{LOOPBACK}:{self.addresses.ports['nats']}"
@@ -83,8 +90,9 @@ class Surroundings:
         }
         told[PUBLIC_URL] = told.get(PUBLIC_URL) or self.addresses.http
         told.pop("ROLLCALL_MASTER_KEY", None)
+        told.pop("ROLLCALL_MASTER_KEY_FILE", None)
         if child.reads_people:
-            told["ROLLCALL_MASTER_KEY"] = spelled(self.people_key)
+            told |= self.people_keys
         if not child.sends_mails:
             told.pop(SMTP_URL, None)  # there may be a password in it
         if child.edge is not None:

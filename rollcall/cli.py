@@ -26,6 +26,7 @@ SUBCOMMANDS = {
     "device": "rollcall.device",
     "nats-config": "rollcall.nats_config",
     "administrator": "rollcall.administrator",
+    "rotate-master-key": "rollcall.rotate_master_key",
     "demo": "rollcall.demo",
     "test": "rollcall.test",
     "bench": "rollcall.bench",

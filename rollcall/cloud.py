@@ -15,7 +15,7 @@ from rollcall.embedded.postgres import Postgres
 from rollcall.embedded.processes import end, identify, unprivileged
 from rollcall.founding import Founded, found
 from rollcall.handed_on import mails_of, must_be_understood
-from rollcall.secret_keys import admin_token_of, people_key_of, secrets_of
+from rollcall.secret_keys import admin_token_of, people_keys_of, secrets_of
 from rollcall.settings import Settings
 from rollcall.state import Runtime, State
 from rollcall.supervisor import Program, Supervisor
@@ -51,9 +51,8 @@ class Cloud:
             state.remember_ports({**state.ports(), **addresses.ports})
             postgres = Postgres(state.path, state.logs / "postgres.log")
             database = settings.database_url or postgres.conninfo
-            people_key = settings.people_key or people_key_of(state)
             _, token_is_new = admin_token_of(state)
-            around = Surroundings(settings, secrets_of(state), addresses, database, people_key)
+            around = Surroundings(settings, secrets_of(state), addresses, database)
             held.callback(state.forget_runtime)
             supervisor = Supervisor(
                 changed=lambda: state.remember_runtime(self._runtime(supervisor, around)),
@@ -80,7 +79,10 @@ class Cloud:
             supervisor.start([postgres])
         bring_up_to_date(around.database)
         founded = self._founded = found(
-            around.database, around.people_key, self.settings.admin_email, state
+            around.database,
+            people_keys_of(self.settings, state),
+            self.settings.admin_email,
+            state,
         )
         if self.settings.nats_url is None:
             supervisor.start([embedded_nats(state, around)])

@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_.add_argument(
         "--variable", action="append", default=[], metavar="NAME=VALUE", help="have this variable"
     )
+    run_.add_argument(
+        "--subscribe",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="print the device events that it hears of those whose names begin so",
+    )
     run_.add_argument("--serial-number", default="", help="the serial number it says it has")
     run_.add_argument("--claim-code", default="", help="the claim code it shows")
 
@@ -109,7 +116,7 @@ def offer(arguments: argparse.Namespace) -> Offer:
             raise Trouble(f"--function {name}={number}: what it returns is a whole number.")
         functions[name] = returning(int(number or 0))
     variables = {name: value_of(held) for name, _, held in pairs(arguments.variable)}
-    return Offer(functions=functions, variables=variables, numbers=numbers)
+    return Offer(functions, variables, numbers, arguments.subscribe)
 
 
 def pairs(wanted: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -15,8 +15,9 @@ import psycopg
 
 from domain.client import INSTALLED, ClientIdTaken, RegisterClient
 from domain.log.fleet import Fleet, HistoryMovedOn
+from domain.log.master_keys import MasterKeyWrong, Source
 from domain.log.recorder import Guard
-from domain.log.seals import MasterKeyWrong, Seals
+from domain.log.seals import Seals
 from domain.recorded import Provenance
 from domain.token import IssueToken
 from domain.user import SignUp, UserExists, normal_email
@@ -24,6 +25,7 @@ from domain.user_events import EMAIL, PASSWORD, PROFILE, EmailChanged, UserSigne
 from projections.access.model import AccessModel
 from projections.following import Follower
 from projections.running import follower_conninfo
+from rollcall.rotate_master_key import finish_rotation
 from rollcall.secret_keys import admin_token_of, new_admin_password, new_admin_token
 from rollcall.state import State
 from rollcall.trouble import Trouble
@@ -50,8 +52,9 @@ class Founded(NamedTuple):
     token_is_new: bool
 
 
-def found(conninfo: str, master_key: bytes, admin_email: str, state: State) -> Founded:
+def found(conninfo: str, master_key: bytes | Source, admin_email: str, state: State) -> Founded:
     """Make what is missing. The database is up to date. Raises Trouble."""
+    finish_rotation(conninfo, state)
     with (
         closing(Seals(conninfo, master_key)) as seals,
         closing(Fleet(conninfo, pool_connections=1)) as fleet,

@@ -2,6 +2,7 @@
 
 from api.limits import LimitsMalformed, limits_wanted
 from api.network import ProxiesMalformed, proxies_wanted
+from projections.deliveries.addresses import NetworksMalformed, reach_of
 from projections.mails.post import PostMalformed
 from projections.mails.settings import STATE, MailSettings, mail_settings
 from rollcall.settings import Settings
@@ -20,6 +21,10 @@ def must_be_understood(settings: Settings) -> None:
         proxies_wanted(environment.get("ROLLCALL_PROXIES", ""))
     except ProxiesMalformed as error:
         raise Trouble(f"ROLLCALL_PROXIES: {error}") from None
+    try:
+        reach_of(environment.get("ROLLCALL_DELIVER_PRIVATE", ""))
+    except NetworksMalformed as error:
+        raise Trouble(str(error)) from None
 
 
 def mails_of(settings: Settings) -> MailSettings:

@@ -9,7 +9,7 @@ import psycopg
 from domain.log.seals import Seals
 from projections.rebuilding import OF_SEALED, RECIPES, Busy, Differs, rebuild
 from rollcall.database import conninfo_in_use
-from rollcall.secret_keys import kept_people_key
+from rollcall.secret_keys import people_keys_of
 from rollcall.settings import read_settings
 from rollcall.state import State
 from rollcall.trouble import Trouble
@@ -42,4 +42,4 @@ def run(arguments: argparse.Namespace) -> int:
 def opened_seals(conninfo: str) -> AbstractContextManager[Seals]:
     """Under the master key of the environment, or the one made here. Raises Trouble."""
     settings = read_settings(os.environ)
-    return closing(Seals(conninfo, settings.people_key or kept_people_key(State(settings.state))))
+    return closing(Seals(conninfo, people_keys_of(settings, State(settings.state), made=False)))

@@ -15,7 +15,8 @@ TYPES: dict[type, str] = {int: "int32", float: "double", str: "string", bool: "b
 
 @dataclass
 class Offer:
-    """Functions by name, variables with what they hold, and the device's numbers.
+    """Functions by name, variables with what they hold, the device's numbers, and how the names of
+    the device events begin that it wants to hear.
 
     A variable may change at any time, but keeps its type. `signaling` is whether it blinks now.
     """
@@ -23,15 +24,17 @@ class Offer:
     functions: dict[str, Function] = field(default_factory=dict)
     variables: dict[str, Value] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)  # serial_number, imei, iccid
+    subscriptions: list[str] = field(default_factory=list)
     vitals: dict[str, Any] = field(default_factory=lambda: {"device": {"system": {"uptime": 1}}})
     signaling: bool = False
 
     def described(self) -> dict[str, Any]:
         """What a hello says of it; nothing, where there is nothing."""
-        if not (self.functions or self.variables or self.numbers):
+        if not (self.functions or self.variables or self.numbers or self.subscriptions):
             return {}
         types = {name: TYPES[type(held)] for name, held in self.variables.items()}
-        return {"functions": [*self.functions], "variables": types, **self.numbers}
+        described = {"functions": [*self.functions], "variables": types, **self.numbers}
+        return described | ({"subscriptions": self.subscriptions} if self.subscriptions else {})
 
     def answer(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request."""

@@ -28,6 +28,7 @@ WAIT_S_MIN = 5.0
 WAIT_S_MAX = 300.0
 ASKING_S_MAX = 60.0  # then the connection is given up
 CONNECT_TIMEOUT_S = 10.0
+HEARD_KEPT = 1_000  # device events
 
 
 class NoAnswer(Exception):
@@ -78,6 +79,7 @@ class ReferenceDevice:
     told: dict[str, Any] = field(default_factory=dict)
     answers: int = 0
     flashed: str = ""
+    heard: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=HEARD_KEPT))
     firmware: bytes = b""
 
     def __post_init__(self) -> None:
@@ -161,11 +163,17 @@ class ReferenceDevice:
             payload = message.payload
             assert isinstance(payload, bytes)
             what = str(message.topic)[before:]
-            if what in REQUESTS:
+            if what == "event":
+                self._hear(json.loads(payload))
+            elif what in REQUESTS:
                 # At once, whatever else is going on: somebody waits.
                 await self._answer_request(client, what, json.loads(payload))
             else:
                 self._inbox.put_nowait((what, payload))
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        self.heard.append(event)
+        self.say(f"heard {event['name']} of {event['device_id']}: {event['data']}")
 
     async def _answer_request(
         self, client: aiomqtt.Client, what: str, asked: dict[str, Any]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_edge.nkeys import KeyPair, SeedMalformed
-from domain.log.seals import MasterKeyMalformed, master_key_of
+from domain.log.master_keys import MasterKeyMalformed, master_keys_of
 from domain.names import EMAIL_CHARACTERS_MAX
 from rollcall.state import state_path
 from rollcall.trouble import Trouble
@@ -48,7 +48,7 @@ class Settings:
     nats_auth_url: str | None
     issuer_seed: str | None
     master_key: str | None
-    people_key: bytes | None
+    people_keys: tuple[bytes, ...]  # two while one takes the other's place; none: a file has it
     admin_email: str
     inherited: Mapping[str, str]
 
@@ -84,7 +84,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         nats_auth_url=given.get("NATS_AUTH_URL"),
         issuer_seed=issuer_seed(given.get("ROLLCALL_ISSUER_SEED")),
         master_key=master_key(given.get("ROLLCALL_DEVICE_MASTER_KEY")),
-        people_key=people_key(given.get("ROLLCALL_MASTER_KEY")),
+        people_keys=people_keys(given.get("ROLLCALL_MASTER_KEY")),
         admin_email=admin_email(given.get("ROLLCALL_ADMIN_EMAIL", ADMIN_EMAIL)),
         inherited=dict(environment),
     )
@@ -104,9 +104,9 @@ def master_key(text: str | None) -> str | None:
     return text
 
 
-def people_key(text: str | None) -> bytes | None:
+def people_keys(text: str | None) -> tuple[bytes, ...]:
     try:
-        return None if text is None else master_key_of(text)
+        return () if text is None else master_keys_of(text)
     except MasterKeyMalformed as error:
         raise Trouble(f"ROLLCALL_MASTER_KEY: {error}") from None
 

@@ -156,6 +156,16 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+    persist_names(path.parent)
+
+
+def persist_names(folder: Path) -> None:
+    """What was renamed in the folder is so from now on, also after a power cut."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _taken(file: IO[str], how: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from domain import activation_code, customer
 from domain.client import RegisterClient
 from domain.log.fleet import Fleet
 from domain.log.seals import Seals
@@ -69,6 +70,43 @@ class People:
         """An OAuth client whose secret is its id."""
         described = {"name": client_id, "type": "installed", **more}
         self.do(RegisterClient(client_id=client_id, secret_hash=hash_of(client_id), **described))
+
+    def sell_to(
+        self, product_id: int, username: str, password_hash: str | None = "nobody knows it"
+    ) -> str:
+        """A customer of the product, without a password if there is no hash; returns their id."""
+        customer_id = id_for(f"{product_id} {username}")
+        self.seals.new_key(customer_id)
+        told = {customer.USERNAME: username}
+        if password_hash:
+            told[customer.PASSWORD] = password_hash
+        sealed = self.seals.seal_all(customer_id, told)
+        self.do(
+            customer.CreateCustomer(
+                customer_id=customer_id,
+                product_id=product_id,
+                username=sealed[customer.USERNAME],
+                password=sealed.get(customer.PASSWORD, ""),
+            )
+        )
+        return customer_id
+
+    def invite_buyer(self, product_id: int, email: str, code: str) -> str:
+        """The id of an activation code that is mailed to them."""
+        activation_id = id_for(f"{product_id} {email} {code}")
+        self.seals.new_key(activation_id)
+        told = {activation_code.EMAIL: email, activation_code.CODE: code}
+        sealed = self.seals.seal_all(activation_id, told)
+        self.do(
+            activation_code.IssueActivationCode(
+                activation_id=activation_id,
+                product_id=product_id,
+                email=sealed[activation_code.EMAIL],
+                code=sealed[activation_code.CODE],
+                codes=0,
+            )
+        )
+        return activation_id
 
     def erase(self, user_id: str) -> None:
         """As the API does it: the key goes right after the event is there."""

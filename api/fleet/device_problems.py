@@ -17,6 +17,10 @@ class DeviceGone(Problem):
     error = "timed out"
 
 
+class DeviceLeft(DeviceGone):
+    """Timed out: the device went offline, and whether it did what it was asked is not known."""
+
+
 class DeviceLost(Problem):
     """Timed out: the way to the device broke, and whether it did what it was asked is not known."""
 

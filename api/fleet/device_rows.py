@@ -6,6 +6,7 @@ from msgspec.structs import asdict
 
 from api.database import Rows
 from domain.description import Description
+from domain.holders import CUSTOMER_PREFIX
 from projections.fleet import DeviceRow
 from projections.fleet.rows import DEVICE_COLUMNS
 
@@ -20,16 +21,24 @@ COLUMNS = ", ".join(
         "coalesce(c.development, false) AS development",
         "NULL AS known_facts",  # a column for every field: so rows are made by place
         *(f"said.{field}" for field in Description.__struct_fields__),
-        "account.email AS owner_email",
+        "coalesce(account.email, customer.username) AS owner_name",
     ]
 )
-FROM = """
+CUSTOMER_ID = f"substr({{}}, {1 + len(CUSTOMER_PREFIX)})"  # in the word for an owner
+FROM = f"""
     FROM fleet.device AS device
     LEFT JOIN fleet.cohort c ON c.cohort_id = device.cohort_id
     LEFT JOIN described.device said ON said.device_id = device.device_id
     LEFT JOIN access.account account ON account.user_id = device.owner
+    LEFT JOIN access.customer customer
+           ON customer.customer_id = {CUSTOMER_ID.format("device.owner")}
 """
-EMAIL = "SELECT email FROM access.account WHERE user_id = %s"
+OWNER = f"""
+    SELECT coalesce(account.email, customer.username) FROM (SELECT %s::text) AS asked (owner)
+    LEFT JOIN access.account account ON account.user_id = asked.owner
+    LEFT JOIN access.customer customer
+           ON customer.customer_id = {CUSTOMER_ID.format("asked.owner")}
+"""
 
 
 class ShownRow(DeviceRow):
@@ -40,7 +49,8 @@ class ShownRow(DeviceRow):
     serial_number: str | None = None
     imei: str | None = None
     iccid: str | None = None
-    owner_email: str | None = None
+    subscriptions: list[str] | None = None
+    owner_name: str | None = None
 
 
 async def shown_row(row: DeviceRow, has: Description | None, rows: Rows) -> ShownRow:
@@ -48,5 +58,6 @@ async def shown_row(row: DeviceRow, has: Description | None, rows: Rows) -> Show
     found: dict[str, Any] = {}
     if has is not None:
         found = {**asdict(has), "functions": [*has.functions], "variables": {**has.variables}}
-    email = None if row.owner is None else await rows.value(EMAIL, [row.owner])
-    return ShownRow(**asdict(row), **found, owner_email=email)
+        found["subscriptions"] = [*has.subscriptions]
+    name = None if row.owner is None else await rows.value(OWNER, [row.owner])
+    return ShownRow(**asdict(row), **found, owner_name=name)

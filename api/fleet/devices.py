@@ -1,6 +1,7 @@
 """Devices of a product, as they are and as they were: one, or a page of those looked for."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -15,6 +16,7 @@ from api.fleet.past import AsOfWanted, catalogue_at, device_at, position_of
 from api.fleet.products import product_in, product_named
 from api.problem import DeviceNotFound, FieldInvalid
 from api.views import PER_PAGE_DEFAULT, Page, PageNumber, PageRows, like, page_of
+from domain.holders import customer_in
 from domain.names import DEVICE_ID_PATTERN, NAME_CHARACTERS_MAX
 from projections.fleet import ProductRow
 
@@ -51,6 +53,10 @@ WITH_SERIAL_NUMBER = """
     device.device_id IN (SELECT device_id FROM described.device
                          WHERE serial_number <> '' AND serial_number ILIKE %(serial_number)s)
 """
+CUSTOMERS = """
+    SELECT customer_id AS id, username FROM access.customer
+    WHERE customer_id = ANY (%s) AND NOT erased ORDER BY created_at, customer_id
+"""
 COHORTS = """
     SELECT array_agg(cohort_id) FROM fleet.cohort
     WHERE product_id = %s AND (standing <> 'member' OR NOT %s::boolean)
@@ -58,11 +64,19 @@ COHORTS = """
 """
 
 Part = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+Reason = Annotated[str, Meta(max_length=64, extra_json_schema={"enum": ["", *REASONS]})]
+
+
+class CustomerNamed(Struct, frozen=True):
+    id: str
+    username: str
 
 
 class Devices(Struct, frozen=True):
+    """`customers` are those of the product whose devices are on the page."""
+
     devices: list[DeviceObject]
-    customers: list[Any]
+    customers: list[CustomerNamed]
     meta: Page
 
 
@@ -75,7 +89,7 @@ class DevicesWanted(Struct, frozen=True):
     groups: Annotated[str, Meta(max_length=GROUPS_CHARACTERS_MAX)] = ""
     quarantined: bool = False
     online: bool | None = None
-    reason: Annotated[str, Meta(max_length=64)] = ""
+    reason: Reason = ""
     sortAttr: Literal["deviceName", "deviceId", "firmwareVersion", "lastConnection"] = (
         "lastConnection"
     )
@@ -123,10 +137,17 @@ async def list_devices(call: Call, query: DevicesWanted) -> Devices:
         order = ORDERS[query.sortAttr, query.sortDir]
         page = PAGE.format(condition=search.condition, order=order)
         rows = await snapshot.all(ShownRow, page, {**search.params, **limits})
+        customers = await customers_of(snapshot, rows)
     releases = product.facts().releases()
     known: Known = {}
     shown = [shown_device(row, product, names, releases, known) for row in rows]
-    return Devices(shown, [], page_of(query.page, query.per_page, total))
+    return Devices(shown, customers, page_of(query.page, query.per_page, total))
+
+
+async def customers_of(snapshot: Snapshot, rows: Sequence[ShownRow]) -> list[CustomerNamed]:
+    """The customers who own some of the devices, each once."""
+    ids = {customer_in(row.owner) for row in rows if row.owner} - {""}
+    return await snapshot.all(CustomerNamed, CUSTOMERS, [[*ids]]) if ids else []
 
 
 class Search:
@@ -157,8 +178,8 @@ async def search_for(
         search.others.append(WITH_SERIAL_NUMBER)
         search.params["serial_number"] = like(query.serialNumber)
     if query.online is not None:
-        search.tallied.append("device.online = %(online)s")
-        search.params["online"] = query.online
+        search.tallied.append("device.online = %(online_wanted)s")
+        search.params["online_wanted"] = query.online
     if query.quarantined or query.groups:
         wanted = {name.strip() for name in query.groups.split(",") if name.strip()}
         keys = [key for key, name in names.items() if name in wanted]

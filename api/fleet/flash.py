@@ -11,8 +11,8 @@ from api.fleet.binaries import keep_bytes, one_file, read_application
 from api.problem import DeviceNotFound, SourcesSent
 from api.routing import Files
 from domain.binary_checks import PlatformWrong
-from domain.device import DeviceOffline
 from domain.device_commands import FlashBinary, FlashOwnBinary
+from domain.device_refusals import DeviceOffline
 from domain.names import PLATFORMS
 from projections.fleet import ProductRow
 

@@ -22,9 +22,10 @@ from api.fleet.products import product_named
 from api.problem import FieldInvalid, Stopping
 from api.routing import Files
 from api.streams import append, load_many, to_record
-from domain.device import DEVICE, Device, DeviceInAnotherProduct, DeviceOfOutsider
+from domain.device import DEVICE, Device
 from domain.device_commands import ImportDevice
 from domain.device_events import DeviceEvent
+from domain.device_refusals import DeviceInAnotherProduct, DeviceOfOutsider
 from domain.log.fleet import ATTEMPTS_MAX, Contended, Loaded
 from domain.names import EMAIL_CHARACTERS_MAX
 from domain.ownership import ClaimDevice

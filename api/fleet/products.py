@@ -23,13 +23,16 @@ from domain.model import Command
 from domain.names import PRODUCT_ID_MAX, PRODUCT_ID_MIN, Description, Name, ProductId
 from domain.product import (
     AllowAutoApproval,
+    ChangeEventRetention,
     CreateProduct,
     DescribeProduct,
     ForbidAutoApproval,
     LimitFailedAttempts,
     ProductIdTaken,
     RenameProduct,
+    RequireActivationCodes,
     RetireProduct,
+    WaiveActivationCodes,
 )
 from domain.roles import ORGANIZATION_PREFIX
 from domain.team_events import PRODUCT_ID_DIGITS_MAX
@@ -42,7 +45,7 @@ SLUG_NAME_CHARACTERS_MAX = 64
 COLUMNS = """
     SELECT p.product_id, p.platform_id, p.name, p.slug, p.description, p.owner, p.auto_approves,
            p.attempts_max, p.retired, p.default_version, p.group_versions, p.created_at,
-           p.updated_at, p.facts_position
+           p.updated_at, p.facts_position, p.requires_activation_codes, p.device_event_days
 """
 WITH_COUNTS = f"""{COLUMNS},
     ARRAY (SELECT g.name FROM fleet.device_group g
@@ -100,14 +103,17 @@ class ProductsWanted(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True):
-    """`quarantine` false: devices that ask for the product join it without being asked about."""
+    """`quarantine` false: devices that ask for the product join it without being asked about.
+    `device_event_days` null: device events are kept as long as the installation keeps them."""
 
     quarantine: bool | UnsetType = UNSET
     failed_attempts_max: int | UnsetType = UNSET
+    device_event_days: int | UnsetType | None = UNSET
 
 
 class NewProduct(Struct, frozen=True):
-    """`id` may name the number wanted; without it, the next free one is taken."""
+    """`id` may name the number wanted; without it, the next free one is taken. With
+    `requires_activation_codes` the product begins as a private beta."""
 
     WRAPPER: ClassVar[str] = "product"
 
@@ -116,6 +122,7 @@ class NewProduct(Struct, frozen=True):
     description: Description = ""
     id: ProductId | None = None
     settings: Settings = Settings()
+    requires_activation_codes: bool | UnsetType = UNSET
 
 
 class ProductChange(Struct, frozen=True):
@@ -124,11 +131,17 @@ class ProductChange(Struct, frozen=True):
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     settings: Settings = Settings()
+    requires_activation_codes: bool | UnsetType = UNSET
 
 
 async def product_in(call: Call, rows: Rows) -> ProductRow:
     """The product that the path names, by id or slug. Raises PermissionDenied if there is none."""
-    product = await rows.one(ProductRow, BY_ID, [call.product_id])
+    return await product_of_id(rows, call.product_id)
+
+
+async def product_of_id(rows: Rows, product_id: int) -> ProductRow:
+    """Raises PermissionDenied if there is no such product, or no more."""
+    product = await rows.one(ProductRow, BY_ID, [product_id])
     if product is None:
         raise PermissionDenied
     return product
@@ -225,7 +238,8 @@ def creation(wanted: NewProduct, product_id: int, owner: str) -> list[Command]:
         description=wanted.description,
         owner=owner,
     )
-    return [create, *settings_commands(product_id, wanted.settings)]
+    beta = beta_commands(product_id, wanted.requires_activation_codes)
+    return [create, *settings_commands(product_id, wanted.settings), *beta]
 
 
 def slug_for(name: str, product_id: int) -> str:
@@ -242,7 +256,17 @@ def settings_commands(product_id: int, settings: Settings) -> list[Command]:
     if settings.failed_attempts_max is not UNSET:
         attempts_max = settings.failed_attempts_max
         commands.append(LimitFailedAttempts(product_id=product_id, attempts_max=attempts_max))
+    if settings.device_event_days is not UNSET:
+        days = settings.device_event_days
+        commands.append(ChangeEventRetention(product_id=product_id, days=days))
     return commands
+
+
+def beta_commands(product_id: int, required: bool | UnsetType) -> list[Command]:
+    if required is UNSET:
+        return []
+    kind = RequireActivationCodes if required else WaiveActivationCodes
+    return [kind(product_id=product_id)]
 
 
 async def change_product(call: Call, body: ProductChange) -> OneProduct:
@@ -250,13 +274,15 @@ async def change_product(call: Call, body: ProductChange) -> OneProduct:
     product = await product_named(call)
     product_id = product.product_id
     commands = settings_commands(product_id, body.settings)
+    commands += beta_commands(product_id, body.requires_activation_codes)
     if body.name is not UNSET:
         commands.append(RenameProduct(product_id=product_id, name=body.name))
     if body.description is not UNSET:
         described = DescribeProduct(product_id=product_id, description=body.description)
         commands.append(described)
     if not commands:
-        fields = "name, description, settings.quarantine, settings.failed_attempts_max"
+        settings = ", ".join(f"settings.{name}" for name in Settings.__struct_fields__)
+        fields = f"name, description, requires_activation_codes, {settings}"
         raise NothingToChange(fields=fields)
     await call.carry_out(*commands)
     return OneProduct(await product_as_written(call, product_id))

@@ -10,7 +10,9 @@ import psycopg
 
 from device_edge.connection import Broken, connect
 from device_edge.database import as_application
-from device_edge.intake.days import DAYS_KEPT_DEFAULT, Days
+from device_edge.intake.allowance import EVENTS_PER_S_DEFAULT, Allowance
+from device_edge.intake.retention import DAYS_KEPT_DEFAULT
+from device_edge.intake.store import Store
 from device_edge.intake.worker import Intake
 from device_edge.running import first_of, run
 from device_edge.turns import turn
@@ -22,6 +24,7 @@ async def work(
     database_url: str,
     nats_url: str,
     days_kept: int,
+    events_per_s: float,
     stopping: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
@@ -36,7 +39,8 @@ async def work(
             as_application(database_url), autocommit=True
         )
         await held.enter_async_context(database)
-        intake = Intake(connection, database, Days(days_kept))
+        store = Store(database, days_kept)
+        intake = Intake(connection, store, Allowance(events_per_s))
 
         async def stop() -> None:
             await stopping.wait()
@@ -49,7 +53,9 @@ async def work(
 def main() -> None:
     environment = os.environ
     days_kept = int(environment.get("ROLLCALL_DEVICE_EVENT_DAYS", DAYS_KEPT_DEFAULT))
-    worker = partial(work, environment["DATABASE_URL"], environment["NATS_URL"], days_kept)
+    events_per_s = float(environment.get("ROLLCALL_DEVICE_EVENTS_PER_S", EVENTS_PER_S_DEFAULT))
+    database_url, nats_url = environment["DATABASE_URL"], environment["NATS_URL"]
+    worker = partial(work, database_url, nats_url, days_kept, events_per_s)
     run(worker, environment.get("ROLLCALL_READY_FILE"))
 
 

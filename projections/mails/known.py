@@ -4,6 +4,8 @@ from typing import Any
 
 from psycopg import Cursor
 
+from domain import activation_code
+from domain.activation_code import ActivationCodeIssued
 from domain.log.mapper import RecordedMapper
 from domain.log.seals import KeyMissing, Seals
 from domain.recorded import Recorded
@@ -18,6 +20,7 @@ NAMED_LAST = """
     WHERE originator_id = %s AND topic = ANY (%s) ORDER BY originator_version DESC LIMIT 1
 """
 NAMING = [UserSignedUp.TOPIC, EmailChanged.TOPIC]
+ISSUED = [ActivationCodeIssued.TOPIC]
 PRODUCT = "SELECT name FROM fleet.product WHERE product_id = %s"
 ORGANIZATION = "SELECT name FROM access.organization WHERE organization_id = %s"
 DEVICE = "SELECT name FROM fleet.device WHERE device_id = %s"
@@ -52,6 +55,16 @@ class Known:
             return None
         event: Any = self._mapper.read(*row).event
         return self.unsealed(user_id, EMAIL, event.email)
+
+    def activation_code(self, activation_id: str) -> tuple[str, str] | None:
+        """The e-mail that an activation code goes to, and the code; None once it was removed."""
+        stream = f"activation_code-{activation_id}"
+        row = self.cursor.execute(NAMED_LAST, [stream, ISSUED]).fetchone()
+        assert row is not None
+        issued: Any = self._mapper.read(*row).event
+        email = self.unsealed(activation_id, activation_code.EMAIL, issued.email)
+        code = self.unsealed(activation_id, activation_code.CODE, issued.code)
+        return None if email is None or code is None else (email, code)
 
     def product(self, product_id: int) -> str:
         return self._name(PRODUCT, product_id) or f"product {product_id}"

@@ -122,6 +122,58 @@ and keep it with .../decline. If you do nothing, you keep it.
     )
 
 
+def activation(product: str, code: str) -> Letter:
+    what = in_line(product)
+    return Letter(
+        f"Your activation code for {what}",
+        f"""\
+Hello,
+
+you are invited to be among the first who try {what}. When you set your device
+up, you are asked for an activation code. Yours is
+
+  {code}
+
+It lets one person in. If you do not know what this is about, ignore this mail.
+""",
+    )
+
+
+def usage_warned(
+    url: str, place: str, percent: int, messages: int, limit: int, until: str
+) -> Letter:
+    """`until` is the first day of the next period."""
+    where = in_line(place)
+    return Letter(
+        f"{where} has used {percent} % of its outbound messages",
+        f"""\
+Hello,
+
+{where} has sent {messages:,} of the {limit:,} outbound messages of this period,
+which goes on to before {until}. At the limit no more are sent outside until then;
+what devices say is taken and kept all the same. How much is used says
+
+  curl {url}/v1/user/usage -H "Authorization: Bearer $TOKEN"
+""",
+    )
+
+
+def usage_reached(url: str, place: str, limit: int, until: str) -> Letter:
+    where = in_line(place)
+    return Letter(
+        f"{where} has used all of its outbound messages",
+        f"""\
+Hello,
+
+{where} has sent all of the {limit:,} outbound messages of this period. What its
+devices say from here on is taken and kept, but goes to no webhook, integration or
+stream until {until}, or until the limit is raised. How much is used says
+
+  curl {url}/v1/user/usage -H "Authorization: Bearer $TOKEN"
+""",
+    )
+
+
 def in_line(text: str) -> str:
     """Somebody else's words, as a part of a line: they add no line of their own, and no header."""
     line = " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
+from domain.activation_code import ActivationCodeIssued, ActivationCodeResent
 from domain.log.mapper import RecordedMapper
+from domain.meter import UsageLimitReached, UsageWarned
 from domain.model import Event
 from domain.organization import OrganizationOffered
 from domain.ownership import TransferRequested
@@ -29,6 +31,8 @@ ADDRESS_LEFT = "address_left"
 INVITATION = "invitation"
 OWNERSHIP = "ownership"
 DEVICE = "device"
+ACTIVATION = "activation"
+USAGE = "usage"
 
 TOPICS = tuple(
     kind.TOPIC
@@ -40,6 +44,10 @@ TOPICS = tuple(
         ProductOffered,
         OrganizationOffered,
         TransferRequested,
+        ActivationCodeIssued,
+        ActivationCodeResent,
+        UsageWarned,
+        UsageLimitReached,
     )
 )
 LIST = """
@@ -50,7 +58,7 @@ LIST = """
 
 
 class Entry(NamedTuple):
-    """A mail to be sent."""
+    """A mail to be sent. `user_id` may be the id of an activation code, which has an e-mail."""
 
     recipient: str
     user_id: str
@@ -73,6 +81,13 @@ def mails_about(event: Event) -> Iterator[Entry]:
             yield Entry(USER, user_id, OWNERSHIP)
         case TransferRequested(owner=owner):
             yield Entry(USER, owner, DEVICE)
+        case (
+            ActivationCodeIssued(activation_id=activation_id)
+            | ActivationCodeResent(activation_id=activation_id)
+        ):
+            yield Entry(USER, activation_id, ACTIVATION)
+        case UsageWarned(payer=payer) | UsageLimitReached(payer=payer) if payer:
+            yield Entry(USER, payer, USAGE)
 
 
 class MailModel:

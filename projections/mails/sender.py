@@ -9,7 +9,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from domain.log.seals import MasterKeyWrong, SealBroken
+from domain.log.master_keys import MasterKeyWrong
+from domain.log.seals import SealBroken
 from projections.mails.model import RESET
 from projections.mails.post import NotNow, Outcome, Post, Refused, Taken
 from projections.mails.wording import Moot
@@ -22,8 +23,6 @@ ATTEMPTS_MAX = 14  # over about two and a half days; then it is parked, and list
 WAIT_S_MIN = 30  # after the first attempt, doubled with each further one
 WAIT_S_MAX = 86_400
 AN_HOUR_MAX = 30  # of one kind, to one user
-KEPT_DAYS = 90
-TIDY_EVERY = timedelta(hours=1)
 
 SENT, PARKED, DROPPED = "sent", "parked", "dropped"
 
@@ -43,7 +42,6 @@ LATELY = """
     SELECT count(*) FROM follow.mail
     WHERE user_id = %s AND kind = %s AND state = 'sent' AND settled_at > %s
 """
-TIDY = "DELETE FROM follow.mail WHERE state IN ('sent', 'dropped') AND settled_at < %s"
 
 
 class MailSender:
@@ -59,7 +57,6 @@ class MailSender:
         self._writer = writer
         self._post = post
         self._now = now or (lambda: datetime.now(UTC))
-        self._tidied_at = self._now()
 
     def begin(self, connection: Connection[tuple[Any, ...]]) -> None:
         # That a mail is sent cannot be made again from the log.
@@ -68,9 +65,6 @@ class MailSender:
     def step(self, connection: Connection[tuple[Any, ...]]) -> bool:
         """Send some of what is due, oldest first."""
         now = self._now()
-        if now - self._tidied_at > TIDY_EVERY:
-            self._tidied_at = now
-            connection.execute(TIDY, [now - timedelta(days=KEPT_DAYS)])
         found = connection.execute(DUE, [now, AT_ONCE_MAX], prepare=True).fetchall()
         dues = self._bearable(connection, [Due(*row) for row in found], now)
         mails = [mail for due in dues if (mail := self._written(connection, due, now))]

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from domain.activation_code import ActivationCodeIssued, ActivationCodeResent
+from domain.meter import UsageLimitReached, UsageWarned
 from domain.organization import OrganizationOffered
 from domain.ownership import TransferRequested
 from domain.product_ownership import ProductOffered
@@ -48,7 +50,25 @@ def letter_about(
             until = still_until(recorded.event.expires_at, now)
             who = known.email_of(user_id) or ""
             return letters.device(url, who, known.device(device_id), transfer_id, until)
+        case (
+            ActivationCodeIssued(activation_id=activation_id, product_id=product_id)
+            | ActivationCodeResent(activation_id=activation_id, product_id=product_id)
+        ):
+            found = known.activation_code(activation_id)
+            if found is None:
+                raise Moot("removed")
+            return letters.activation(known.product(product_id), found[1])
+        case UsageWarned(percent=percent, messages=messages, limit=limit, period_end=until):
+            place = place_of(recorded.event, known)
+            return letters.usage_warned(url, place, percent, messages, limit, until)
+        case UsageLimitReached(limit=limit, period_end=until):
+            return letters.usage_reached(url, place_of(recorded.event, known), limit, until)
     raise AssertionError(f"no letter is about {recorded.event}")
+
+
+def place_of(event: UsageWarned | UsageLimitReached, known: Known) -> str:
+    """What a meter is of, in words."""
+    return "Your sandbox" if event.product_id is None else known.product(event.product_id)
 
 
 def who_did(recorded: Recorded, known: Known) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
+from domain.activation_code import ActivationCodeIssued, ActivationCodeResent
 from domain.log.mapper import RecordedMapper
 from domain.log.seals import Seals
 from domain.names import EMAIL_CHARACTERS_MAX
@@ -83,7 +84,10 @@ class Writer:
 
 def address_for(recorded: Recorded, due: Due, known: Known) -> str:
     """Raises Moot."""
-    if due.recipient == FORMER and isinstance(recorded.event, EmailChanged):
+    if isinstance(recorded.event, ActivationCodeIssued | ActivationCodeResent):
+        found = known.activation_code(recorded.event.activation_id)
+        address = found[0] if found else None
+    elif due.recipient == FORMER and isinstance(recorded.event, EmailChanged):
         address = known.unsealed(due.user_id, EMAIL, recorded.event.former)
     else:
         address = known.email_of(due.user_id)

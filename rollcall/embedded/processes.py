@@ -17,6 +17,7 @@ from msgspec import Struct
 from rollcall.trouble import Trouble
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 LEFTOVERS_TIMEOUT_S = 10.0
 POLL_S = 0.02
 OPEN_FILES = 1 << 17
@@ -94,6 +95,25 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+def adopt_orphans() -> None:
+    """Linux only: what our children start and leave behind at their end is our child from then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children_of(pid: int) -> list[Identity]:
+    """Those that run. Linux only: elsewhere none is found."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # gone meanwhile
+        if fields[1] == str(pid):
+            found.append(identify(int(stat.parent.name)))
+    return [known for known in found if known.started]
 
 
 def raise_open_files_max() -> None:

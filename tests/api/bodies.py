@@ -21,12 +21,15 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PUT {S}": {"notes": "noted"},
     "POST /v1/devices/events": {"name": "said"},
     f"POST {P}/events": {"name": "said"},
+    "POST /v1/orgs/{org}/events": {"name": "said"},
     "PUT /v1/user": {"account_info": {"first_name": "Ann"}},
     "DELETE /v1/user": {"password": "wrong"},
     "POST /v1/user/mfa-enable": {"mfa_token": "f" * 40, "otp": "123456"},
     "PUT /v1/user/mfa-disable": {"current_password": "wrong"},
     "PUT /v1/clients/{client}": {"name": "renamed"},
     f"PUT {P}/clients/{{client}}": {"name": "renamed"},
+    f"PUT {P}/customers/{{customer}}": {"password": PASSWORD},
+    f"POST {P}/activation_codes": {"emails": ["nobody"]},
     "PUT /v1/orgs/{org}": {"name": "renamed"},
     "POST /v1/user/password-reset": {"username": "unheard-of@example.com"},
     "PUT /v1/user/password-reset": {"token": "f" * 40, "password": PASSWORD},
@@ -58,10 +61,20 @@ MAKING = {
     },
 }
 for place in (P, "/v1/orgs/{org}"):
+    MAKING[f"POST {place}/customers"] = lambda: {
+        "email": f"{secrets.token_hex(6)}@example.com",
+        "password": PASSWORD,
+    }
     BODIES[f"POST {place}/team"] = {"username": "unheard-of@example.com"}
     BODIES[f"PUT {place}/team/{{username}}"] = {"role": "Support"}
     BODIES[f"POST {place}/team/{{username}}"] = {"role": "Support"}
     BODIES[f"POST {place}/transfer"] = {"username": "unheard-of@example.com"}
+HOOK = {"integration_type": "Webhook", "event": "made", "url": "http://127.0.0.1:9/nobody"}
+for place in ("/v1", P, "/v1/orgs/{org}"):
+    BODIES[f"POST {place}/integrations/{{integration}}/replay"] = {"after": 10**17}
+    for one in ("integrations/{integration}", "webhooks/{webhook}"):
+        BODIES[f"POST {place}/{one.partition('/')[0]}"] = HOOK
+        BODIES[f"PUT {place}/{one}"] = HOOK
 WITH_A_FILE = {f"POST {P}/firmware"}
 
 

@@ -12,6 +12,8 @@ from api.app import ROUTES
 from api.openapi import document
 from api.routing import REQUEST_HEADER
 
+JSON = "application/json"
+
 
 @cache
 def described() -> Any:
@@ -20,20 +22,26 @@ def described() -> Any:
 
 @cache
 def addresses() -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(re.sub(r"{\w+}", "[^/]+", path)), path) for path in described()["paths"]]
+    """The plainest first, as they are looked at."""
+    paths = sorted(described()["paths"], key=lambda path: path.count("{"))
+    return [(re.compile(re.sub(r"{\w+}", "[^/]+", path)), path) for path in paths]
 
 
 @cache
-def validator(path: str, method: str, status: str) -> Draft202012Validator | None:
-    """Of the JSON that an address answers; None where it answers none."""
+def content(path: str, method: str, status: str) -> Any:
+    """What an address answers, by media type."""
     answer = described()["paths"][path][method]["responses"].get(status)
     assert answer is not None, f"{method} {path} is not described to answer {status}"
     if "$ref" in answer:
         answer = described()["components"]["responses"][status]
-    content = answer.get("content", {}).get("application/json")
-    if content is None:
-        return None
-    return Draft202012Validator({**content["schema"], "components": described()["components"]})
+    return answer.get("content", {})
+
+
+@cache
+def validator(path: str, method: str, status: str) -> Draft202012Validator:
+    """Of the JSON that an address answers."""
+    schema = content(path, method, status)[JSON]["schema"]
+    return Draft202012Validator({**schema, "components": described()["components"]})
 
 
 def check(response: httpx.Response) -> None:
@@ -51,7 +59,11 @@ def check(response: httpx.Response) -> None:
     if path is None:
         return
     assert response.headers[REQUEST_HEADER]
-    found = validator(path, method, str(response.status_code))
-    if found is not None and request.method != "HEAD":
+    answer = (path, method, str(response.status_code))
+    media = response.headers.get("content-type", "").partition(";")[0]
+    if not content(*answer) or request.method == "HEAD":
+        return
+    assert media in content(*answer), f"{method} {path} is not described to answer {media}"
+    if media == JSON:
         response.read()
-        found.validate(response.json())
+        validator(*answer).validate(response.json())

@@ -13,6 +13,7 @@ from tests.api.company import Company
 from tests.api.owners import Owners
 from tests.api.person import Person, seed_clients
 from tests.api.serving import Served, following, serving
+from tests.api.shop import Shop
 from tests.api.world import World
 from tests.people import people
 
@@ -86,3 +87,9 @@ def owners(served: Served, world: World) -> Iterator[Owners]:
     """People who have devices, and a product that some of these are in."""
     with people(served.database) as those, ExitStack() as clients:
         yield Owners(served, those, world, clients)
+
+
+@pytest.fixture
+def shop(served: Served, owners: Owners, nobody: httpx.Client) -> Shop:
+    """A product with customers."""
+    return Shop(served, owners, nobody)

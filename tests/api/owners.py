@@ -60,6 +60,7 @@ class Owners:
     def __init__(self, served: Served, those: People, world: World, clients: ExitStack) -> None:
         self.world = world
         self.those = those
+        self.clients = clients
         self._around = Around(served, those, str(world.id), clients)
 
     def person(self, name: str) -> Person:
@@ -69,6 +70,10 @@ class Owners:
     def member(self, role: Role) -> Person:
         who = self._around.member(role)
         return Person(self, who, self._around.call(who))
+
+    def token_of(self, person: Person) -> httpx.Client:
+        """Another client of the same person, with a token of its own."""
+        return self._around.call(self._around.holder(person.user_id, person.email))
 
     def bearer(self) -> httpx.Client:
         """Who calls with the credentials of the product."""

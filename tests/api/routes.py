@@ -1,7 +1,10 @@
 """The addresses of the table of routes, with something in the place of every part."""
 
 import re
+from contextlib import closing
 from typing import Any
+
+import httpx
 
 from api.app import ROUTES
 from api.routing import Route
@@ -23,6 +26,13 @@ UNKNOWN: dict[str, str] = {
     "transfer": NOTHING,
     "serial_number": "UNHEARD-OF",
     "name": "unheardOf",
+    "prefix": "unheard/of",
+    "customer": "unheard-of@example.com",
+    "integration": NOTHING,
+    "webhook": NOTHING,
+    "delivery": "999999999",
+    "activation": NOTHING,
+    "meter": "product-64999",
 }
 
 
@@ -33,6 +43,16 @@ def address(path: str, **parts: Any) -> str:
 
 def parts_of(path: str) -> list[str]:
     return re.findall(r"{(\w+)}", path)
+
+
+def ask(client: httpx.Client, method: str, path: str, **options: Any) -> httpx.Response:
+    """The answer; of a stream, which has no end, only that it began."""
+    response = client.send(client.build_request(method, path, **options), stream=True)
+    with closing(response):
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            response.read()
+            return response
+        return httpx.Response(response.status_code, headers=response.headers)
 
 
 def line(route: Route) -> str:

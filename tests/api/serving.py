@@ -12,17 +12,20 @@ import httpx
 import psycopg
 import uvicorn
 
-from api.app import create_app
 from api.calls.link import ANSWER_TIMEOUT_S
 from api.cloud import Settings
 from api.limits import Limit
+from api.server import create_app
 from domain.log.fleet import Fleet
 from domain.log.seals import Seals
 from projections.access.model import AccessModel
+from projections.deliveries.addresses import Reach
 from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.following import Follower
 from projections.history import HistoryModel
+from projections.integrations.model import IntegrationsModel
+from projections.metered import MeteredModel
 from projections.orphans import OrphanModel
 from projections.reacting import ReactionModel
 from projections.running import Runner
@@ -33,6 +36,7 @@ from tests.people import MASTER_KEY, people
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 START_TIMEOUT_S = 20.0
 CLIENT_TIMEOUT_S = 60.0
+EVERYWHERE = Reach(everywhere=True)  # receivers are on this machine
 WAIT_S = 30.0  # for the read models, however busy the machine is
 
 
@@ -88,6 +92,7 @@ def serving(
     nats_url: str = "",
     answer_s: float = ANSWER_TIMEOUT_S,
     claim_offline: bool = False,
+    reach: Reach = EVERYWHERE,
 ) -> Iterator[Served]:
     """The API on a port of its own. All tests call from one address: none is limited by default."""
     stopping = threading.Event()
@@ -101,6 +106,7 @@ def serving(
             nats_url=nats_url,
             answer_s=answer_s,
             claim_offline=claim_offline,
+            reach=reach,
         ),
         stopping,
     )
@@ -121,6 +127,7 @@ def serving(
         port = server.servers[0].sockets[0].getsockname()[1]
         yield Served(f"http://127.0.0.1:{port}", database, stopping)
     finally:
+        stopping.set()  # as the program does, or streams would go on
         server.should_exit = True
         thread.join()
 
@@ -138,6 +145,8 @@ def following(database: str) -> Iterator[None]:
             Follower(HistoryModel()),
             Follower(DescribedModel()),
             Follower(AccessModel(seals)),
+            Follower(IntegrationsModel()),
+            Follower(MeteredModel()),
             Follower(ReactionModel(lambda: fleet)),
             Follower(OrphanModel(lambda: fleet), behind=Tracking("fleet", "fleet")),
         ]

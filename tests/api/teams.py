@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from domain.holders import customer_holder
 from domain.model import Command
 from domain.organization import CreateOrganization
-from domain.roles import API_USER_SCOPES, Role
+from domain.roles import Role
+from domain.scopes import API_USER_SCOPES
 from domain.team import AcceptInvitation, InviteMember
 from domain.team_programs import CreateApiUser
 from tests.api.serving import Served
@@ -79,6 +81,11 @@ class Around:
         )
         token_id = self.those.issue(text, api_user_id=api_user_id)
         return Somebody(text, token_id, api_user_id=api_user_id)
+
+    def customer(self, product_id: int) -> Somebody:
+        """A customer of a product, and their token."""
+        customer_id = self.those.sell_to(product_id, f"{secrets.token_hex(6)}@example.com")
+        return self.holder(customer_holder(customer_id), product_id=product_id)
 
     def organization(self, owner: Somebody) -> str:
         """A new organization's id."""

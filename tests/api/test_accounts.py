@@ -166,6 +166,27 @@ def test_a_new_password_may_log_out_everywhere(person: Person, client: httpx.Cli
     assert not person.works(other)
 
 
+@pytest.mark.parametrize("proof", [{}, {"current_password": "wrong password"}])
+def test_nobody_is_logged_out_everywhere_by_a_token_alone(
+    person: Person, client: httpx.Client, proof: dict[str, str]
+) -> None:
+    other = person.log_in()["access_token"]
+    wanted = {"account_info": {"first_name": "Eve"}, "invalidate_tokens": True}
+    answer = client.put("/v1/user", json={**wanted, **proof})
+    assert (answer.status_code, answer.json()["field"]) == (400, "current_password")
+    assert person.works(other)
+    assert client.get("/v1/user").json()["account_info"].get("first_name") != "Eve"
+
+
+def test_who_knows_the_password_logs_out_everywhere_whatever_else_they_change(
+    person: Person, client: httpx.Client
+) -> None:
+    other = person.log_in()["access_token"]
+    wanted = {"account_info": {"first_name": "Ada"}, "current_password": PASSWORD}
+    assert client.put("/v1/user", json={**wanted, "invalidate_tokens": True}).status_code == 200
+    assert not person.works(other)
+
+
 def test_nothing_to_change_is_said_so(client: httpx.Client) -> None:
     answer = client.put("/v1/user", json={"current_password": PASSWORD})
     assert answer.status_code == 400

@@ -31,6 +31,8 @@ FOREIGN_PRODUCT = 64_001
 SMUGGLED: dict[str, Any] = {
     **dict.fromkeys(("user_id", "owner_id", "team", "organization_id", "api_user_id"), SENTINEL),
     **dict.fromkeys(("token_id", "transfer_id", "offered_to", "before", "group", "_id"), SENTINEL),
+    **dict.fromkeys(("customer_id", "activation_id", "used_by", "holder"), SENTINEL),
+    **dict.fromkeys(("integration_id", "kind", "settings", "secret", "former_secret"), SENTINEL),
     **dict.fromkeys(("client_id", "person_id", "stream", "actor", "command", "by"), SENTINEL),
     **dict.fromkeys(("token_hash", "secret_hash", "password_hash", "sha256"), SENTINEL + SENTINEL),
     **dict.fromkeys(("slug", "key", "uploaded_by", "proven_by", "email", "origin"), SENTINEL),
@@ -46,7 +48,9 @@ SMUGGLED: dict[str, Any] = {
     "expires_at": "2199-01-01T00:00:00.000Z",
     "seats_max": 1_000_000,
     **dict.fromkeys(("is_member", "reachable", "released", "proven", "approve"), True),
-    **dict.fromkeys(("slug_taken", "email_taken", "retired", "removed", "erased"), False),
+    **dict.fromkeys(
+        ("slug_taken", "username_taken", "email_taken", "retired", "removed", "erased"), False
+    ),
     "names_taken": [],
     "devices": 0,
 }

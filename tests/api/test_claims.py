@@ -64,7 +64,10 @@ def test_another_ones_device_is_not_claimed(ann: Person, bob: Person) -> None:
     assert bob.get("/v1/devices") == []
 
 
-@pytest.mark.parametrize("unknown", [secrets.token_hex(12), "no id", "x" * 24])
+UNKNOWN = pytest.param(secrets.token_hex(12), id="an id")
+
+
+@pytest.mark.parametrize("unknown", [UNKNOWN, "no id", "x" * 24])
 def test_a_device_that_nobody_heard_of_is_not_claimed(ann: Person, unknown: str) -> None:
     assert outcome(ann.claim(unknown)) == (404, ["device not found"])
 

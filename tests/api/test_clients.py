@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.roles import API_USER_SCOPES
+from domain.scopes import API_USER_SCOPES
 from tests.api.person import Person
 from tests.api.serving import Served
 from tests.api.teams import Around
@@ -95,14 +95,11 @@ def test_a_client_of_a_product_stands_for_that_product_alone(
         assert (answer.status_code, answer.json()["error"]) == (403, "permission_denied")
 
 
-def test_customers_are_told_that_they_cannot_log_in_yet(person: Person, world: World) -> None:
+def test_who_logs_in_by_a_client_of_a_product_is_its_customer(person: Person, world: World) -> None:
     made = register(world.api, world.path + "/clients")
-    scope = "customer=ada@example.com"
-    two_legged = person.ask(grant_type="client_credentials", scope=scope, **credentials(made))
-    simple = person.ask(grant_type="password", username="a", password="b", **credentials(made))
-    for answer, error in ((two_legged, "invalid_scope"), (simple, "unauthorized_client")):
-        assert (answer.status_code, answer.json()["error"]) == (400, error)
-        assert answer.json()["error_description"] == "Customers cannot log in here yet."
+    known = {"username": person.email, "password": person.password}
+    answer = person.ask(grant_type="password", **known, **credentials(made))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
 def test_a_token_may_do_no_more_than_its_client(person: Person, client: httpx.Client) -> None:

@@ -116,6 +116,8 @@ def test_devices_are_found_by_being_online(world: World) -> None:
     world.handshake(first, 1)
     assert ids_of(world, online="true") == [first]
     assert ids_of(world, online="false") == [second]
+    # … and, beside it, by what keeps them from their target.
+    assert ids_of(world, online="true", reason="no_release") == [first]
     found = world.get("/devices", online="true")
     assert found["meta"]["total"] == 1
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from api.routing import late
+from api.passage import late
 from domain.hello import Told
 from tests.api.serving import Served
 from tests.api.world import World, new_id
@@ -203,7 +203,7 @@ def test_a_file_cut_short_imports_nothing(world: World) -> None:
 def test_a_long_import_trickles_blanks_before_its_reply(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.routing.HEARTBEAT_S", 0.01)
+    monkeypatch.setattr("api.passage.HEARTBEAT_S", 0.01)
     ids = [new_id() for _ in range(6_000)]
     files = {"file": ("file", "\n".join(ids).encode())}
     answer = world.api.post(world.path + "/devices", files=files)

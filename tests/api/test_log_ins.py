@@ -12,6 +12,8 @@ from api.database import Database
 from api.limits import BAD_LOG_INS, LIMITS, Limit
 from api.people.log_ins import ACCOUNT, ADDRESS, TRIED_AT_ONCE_MAX, LogIns, wait_after
 from api.problem import TooManyBadLogIns
+from projections.housekeeping import Housekeeping
+from tests.projections.following import run
 
 LIMIT = Limit(BAD_LOG_INS, 10, 1_800)
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -176,6 +178,7 @@ async def test_failures_of_long_ago_are_forgotten(database: str) -> None:
         await fail(here, "192.0.2.1", ADA, times=9)
         let_pass(database, 25 * 3_600)
         await fail(here, "192.0.2.77", "somebody else")
+    run(database, Housekeeping())
     with psycopg.connect(database) as connection:
         [left] = connection.execute("SELECT count(*) FROM api.bad_log_in").fetchall()
     assert left == (2,)

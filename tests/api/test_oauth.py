@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.people.credentials import TOKEN_BYTES
+from api.people.credentials import TOKEN_BYTES, digest_of
 from api.people.pairs import LIFETIME_S_DEFAULT
 from tests.api.person import CLIENT, WRONG, Person
 from tests.api.serving import Served
@@ -192,6 +192,18 @@ def test_a_refresh_token_shown_twice_ends_all_that_came_of_it(person: Person) ->
     assert not person.works(third["access_token"])
     last = person.ask(grant_type="refresh_token", refresh_token=third["refresh_token"])
     assert last.status_code == 400
+
+
+def test_what_came_of_it_is_found_though_a_trade_in_between_is_forgotten(person: Person) -> None:
+    first = person.log_in()
+    second = person.ask(grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
+    third = person.ask(grant_type="refresh_token", refresh_token=second["refresh_token"]).json()
+    with psycopg.connect(person.served.database) as connection:
+        forget = "DELETE FROM access.spent_refresh WHERE refresh_hash = %s"
+        gone = connection.execute(forget, [digest_of(second["refresh_token"])])
+    assert gone.rowcount == 1
+    person.ask(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    assert not person.works(third["access_token"])
 
 
 def test_of_many_who_trade_the_same_refresh_token_none_keeps_what_came_of_it(

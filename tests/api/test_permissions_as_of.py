@@ -13,7 +13,8 @@ import pytest
 from domain.model import Refused
 from domain.organization import AcceptOrganization, OfferOrganization
 from domain.product_ownership import AcceptProduct, OfferProduct, TransferOwnership
-from domain.roles import API_USER_SCOPES, SCOPES_OF, Role
+from domain.roles import SCOPES_OF, Role
+from domain.scopes import API_USER_SCOPES
 from domain.team import ChangeMemberRole, RemoveMember, SeatOwner
 from domain.team_programs import ChangeApiUser, RemoveApiUser
 from tests.api.company import Company

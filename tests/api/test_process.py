@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from domain.log.seals import spelled
+from domain.log.master_keys import spelled
 from tests.api.serving import TOKEN, add_token, following
 from tests.people import MASTER_KEY
 

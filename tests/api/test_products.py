@@ -143,12 +143,17 @@ def test_name_description_and_settings_change_together(world: World) -> None:
         product={
             "name": "renamed",
             "description": "for gardens",
-            "settings": {"quarantine": False, "failed_attempts_max": 7},
+            "settings": {
+                "quarantine": False,
+                "failed_attempts_max": 7,
+                "device_event_days": 90,
+            },
         },
     )["product"]
     assert (product["name"], product["description"]) == ("renamed", "for gardens")
     assert product["settings"]["quarantine"] is False
     assert product["settings"]["failed_attempts_max"] == 7
+    assert product["settings"]["device_event_days"] == 90
     assert product["slug"] == world.product["slug"]
 
 
@@ -157,6 +162,17 @@ def test_a_change_that_is_refused_in_part_changes_nothing(world: World) -> None:
     error = world.refused("PUT", "", 400, json=body)
     assert error["field"] == "failed_attempts_max"
     assert world.get()["product"]["name"] == world.name
+
+
+def test_device_events_are_kept_as_the_installation_says_unless_told_otherwise(
+    world: World,
+) -> None:
+    assert world.product["settings"]["device_event_days"] is None
+    world.put("", product={"settings": {"device_event_days": 3}})
+    product = world.put("", product={"settings": {"device_event_days": None}})["product"]
+    assert product["settings"]["device_event_days"] is None
+    error = world.refused("PUT", "", 400, json={"settings": {"device_event_days": 367}})
+    assert error["field"] == "device_event_days"
 
 
 def test_a_change_of_nothing_is_refused(world: World) -> None:

@@ -1,7 +1,8 @@
 """How a call finds its route, whatever the order of the table."""
 
 from api.app import ROUTES
-from api.routing import Route, starlette_routes
+from api.passage import starlette_routes
+from api.routing import Route
 from api.status import status
 from tests.api.world import World
 
@@ -24,7 +25,7 @@ def test_no_address_stands_twice() -> None:
 
 def test_an_address_says_what_it_takes(world: World) -> None:
     answer = world.api.options("/v1/devices/events")
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "OPTIONS, POST")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
 
 
 def test_a_position_that_is_empty_is_none(world: World) -> None:

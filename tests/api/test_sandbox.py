@@ -44,6 +44,11 @@ def test_the_list_is_a_bare_array_a_page_at_a_time_for_who_wants_pages(ann: Pers
     ids = [ann.device() for _ in range(3)][::-1]
     assert [one["id"] for one in ann.get("/v1/devices?per_page=2&page=2")] == ids[2:]
     assert ann.client.get(f"/v1/devices?per_page={DEVICES_LISTED_MAX + 1}").status_code == 400
+    assert "next" not in ann.client.get("/v1/devices").links
+    first = ann.client.get("/v1/devices?per_page=2")
+    rest = ann.client.get(first.links["next"]["url"])
+    assert [one["id"] for one in [*first.json(), *rest.json()]] == ids
+    assert "next" not in rest.links
 
 
 def test_a_device_in_no_product_is_of_the_product_of_its_platform(ann: Person) -> None:

@@ -11,12 +11,12 @@ from api.routing import ANONYMOUS, REQUEST_HEADER
 from domain.log.fleet import Fleet
 from tests.api.bodies import body_for
 from tests.api.companies import Company, company
-from tests.api.routes import BY_LINE, NOTHING, UNKNOWN, address, parts_of
+from tests.api.routes import BY_LINE, NOTHING, UNKNOWN, address, ask, parts_of
 from tests.api.serving import Served
 from tests.api.teams import Around
 from tests.people import people
 
-NO_IDENTIFIERS = {"name"}  # of functions and variables, which every device may have
+NO_IDENTIFIERS = {"name", "prefix"}  # which functions, variables and events of all may have
 LINES = [
     (line, part)
     for line, route in BY_LINE.items()
@@ -56,7 +56,7 @@ def said(mine: Company, line: str, part: str, named: str) -> tuple[int, Any]:
     own = {name: known[0] for name, known in mine.known.items()}
     path = address(route.path, **{**own, part: named})
     headers = {REQUEST_HEADER: "the-same"}
-    answer = mine.http.request(route.method, path, json=body_for(line), headers=headers)
+    answer = ask(mine.http, route.method, path, json=body_for(line), headers=headers)
     text = answer.text.replace(named, "<it>").replace(named.lower(), "<it>")
     return answer.status_code, text
 
@@ -139,7 +139,7 @@ def test_no_answer_to_a_stranger_names_what_is_inside(companies: tuple[Company, 
         if route.scope == ANONYMOUS or not {"product", "org", "device"} & {*parts_of(route.path)}:
             continue
         path = address(route.path, **named)
-        answer = mine.http.request(route.method, path, json=body_for(line))
+        answer = ask(mine.http, route.method, path, json=body_for(line))
         asked = [text for text in inside if text in path]
         assert [text for text in inside if text in answer.text and text not in asked] == [], line
         assert answer.status_code == 403, line

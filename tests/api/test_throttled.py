@@ -10,6 +10,7 @@ import pytest
 
 from api.app import ROUTES
 from api.limits import BAD_LOG_INS, OAUTH_TOKEN, RESET_MAILS, SERIAL_NUMBERS, Limit
+from api.routing import Route
 from tests import servers
 from tests.api.person import CLIENT, PASSWORD, Person, seed_clients
 from tests.api.serving import Served, following, serving
@@ -74,7 +75,18 @@ def test_the_routes_that_are_limited_by_address() -> None:
         ("DELETE", "/v1/user"): "user_delete",
         ("POST", "/v1/user/password-reset"): "password_reset",
         ("PUT", "/v1/user/password-reset"): "password_reset",
+        **{
+            ("POST", f"{place}/{one}/test"): "integration_tests"
+            for place in ("/v1", "/v1/products/{product}", "/v1/orgs/{org}")
+            for one in ("integrations/{integration}", "webhooks/{webhook}")
+        },
+        **{("GET", route.path): "event_streams" for route in ROUTES if is_stream(route)},
     }
+
+
+def is_stream(route: Route) -> bool:
+    events = route.path.endswith(("/events", "/events/{prefix}", "/log/stream"))
+    return route.method == "GET" and events
 
 
 def test_one_address_has_so_many_of_a_limited_route_and_all_of_the_others(

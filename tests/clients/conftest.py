@@ -13,6 +13,7 @@ from tests.clients.terminal import Terminal
 from tests.cloud import Cloud, cloud
 
 TEST_TIMEOUT_S = 120
+RECEIVERS_ARE_HERE = {"ROLLCALL_DELIVER_PRIVATE": "1"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def rollcall() -> Iterator[Cloud]:
-    with cloud() as running:
+    with cloud(environment=RECEIVERS_ARE_HERE) as running:
         yield running
 
 

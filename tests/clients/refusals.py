@@ -15,10 +15,6 @@ SECRETS = "Rollcall keeps no secrets for others."
 PROTECTION = "Rollcall does not take part in device protection."
 KEYS = "Rollcall takes no public keys."
 BOARDS = "Rollcall does not set up, back up or fill single-board computers."
-STREAMS = "Rollcall does not stream events yet."
-ORGANIZATION_EVENTS = "Rollcall publishes to no whole organization."
-INTEGRATIONS = "Rollcall has no webhooks and integrations yet."
-CUSTOMERS = "Rollcall has no customers yet."
 TRACKER = "Rollcall has no settings for Tracker products yet."
 LOCATIONS = "Rollcall keeps no locations yet."
 PRODUCT = {"product": {"name": "fleet of refusals", "platform_id": 6}}
@@ -73,15 +69,6 @@ CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "unprotectDevice": (PROTECTION, {"deviceId": DEVICE, "action": "prepare"}),
     "sendPublicKey": (KEYS, {"deviceId": DEVICE, "key": "PEM", "algorithm": "rsa"}),
     "downloadManufacturingBackup": (BOARDS, {"deviceId": DEVICE}),
-    "getEventStream": (STREAMS, {"deviceId": "mine"}),
-    "createWebhook": (INTEGRATIONS, {"event": "e", "url": "https://x.y"}),
-    "deleteWebhook": (INTEGRATIONS, {"hookId": "1"}),
-    "listWebhooks": (INTEGRATIONS, OF_PRODUCT),
-    "createIntegration": (INTEGRATIONS, {"event": "e", "settings": {}}),
-    "editIntegration": (INTEGRATIONS, {"integrationId": "1", "event": "e", "settings": {}}),
-    "deleteIntegration": (INTEGRATIONS, {"integrationId": "1"}),
-    "listIntegrations": (INTEGRATIONS, {}),
-    "createCustomer": (CUSTOMERS, {**OF_PRODUCT, "email": "c@x.y", "password": "p"}),
     "getProductConfiguration": (TRACKER, OF_PRODUCT),
     "getProductConfigurationSchema": (TRACKER, OF_PRODUCT),
     "getProductDeviceConfiguration": (TRACKER, {**OF_PRODUCT, "deviceId": DEVICE}),
@@ -138,17 +125,6 @@ COMMANDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "config secrets get": (SECRETS, ("A", "--sandbox")),
     "config secrets set": (SECRETS, ("A", "1", "--sandbox")),
     "config secrets delete": (SECRETS, ("A", "--sandbox")),
-    "subscribe": (STREAMS, ("--max", "1")),
-    "integration create": (INTEGRATIONS, ("e", "https://x.y")),
-    "integration list": (INTEGRATIONS, ()),
-    "integration delete": (INTEGRATIONS, ("5a8ef38cb85f8720edce631a",)),
-    "integration POST": (INTEGRATIONS, ("e", "https://x.y")),
-    "integration GET": (INTEGRATIONS, ("e", "https://x.y")),
-    "webhook create": (INTEGRATIONS, ("e", "https://x.y")),
-    "webhook list": (INTEGRATIONS, ()),
-    "webhook delete": (INTEGRATIONS, ("5a8ef38cb85f8720edce631a",)),
-    "webhook POST": (INTEGRATIONS, ("e", "https://x.y")),
-    "webhook GET": (INTEGRATIONS, ("e", "https://x.y")),
 }
 
 # Commands that talk to a device on a cable before they ask the cloud, and what they then ask it.

@@ -122,3 +122,9 @@ def test_devices_of_the_product_are_asked(
     assert device.offer.signaling
     printed = desk.shows("publish", "opened", "door", *of)
     assert f"Published event: opened to product: {product}" in printed
+
+
+def test_an_event_is_published_to_an_organization(desk: Terminal, manager: Person) -> None:
+    made = manager.js.call("post", uri="/v1/orgs", data={"name": "Acme"})["organization"]
+    printed = desk.shows("publish", "opened", "door", "--org", made["slug"])
+    assert f"Published event: opened to organization: {made['slug']}" in printed

@@ -24,7 +24,6 @@ from tests.clients.refusals import (
     KEYS,
     LOCAL,
     NEED_A_CABLE,
-    ORGANIZATION_EVENTS,
     PRODUCT,
     SIMS,
 )
@@ -105,10 +104,6 @@ def test_a_public_key_is_not_taken(logged_in: Terminal) -> None:
     assert KEYS in logged_in.fails("keys send", DEVICE, "public.pem")
 
 
-def test_publishing_to_an_organization_is_refused(logged_in: Terminal) -> None:
-    assert ORGANIZATION_EVENTS in logged_in.fails("publish", "e", "data", "--org", "acme")
-
-
 def test_no_token_is_needed_to_be_refused(rollcall: Cloud) -> None:
     answer = httpx.get(f"{rollcall.status['http']}/v1/products/1/sims", trust_env=False)
     assert answer.status_code == 501
@@ -139,7 +134,7 @@ def test_nothing_that_is_there_is_refused() -> None:
 
 def test_every_refusal_is_asked_for_here() -> None:
     asked = {sentence for sentence, _ in [*CALLS.values(), *COMMANDS.values()]}
-    asked |= {ORGANIZATION_EVENTS, KEYS}
+    asked.add(KEYS)
     assert len(asked) == len(OUTSIDE)
     for one in OUTSIDE:
         assert [sentence for sentence in asked if one.sentence.startswith(sentence)] != []

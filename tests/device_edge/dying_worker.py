@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from device_edge.intake import store as intake_store
 from device_edge.intake.worker import Intake
 from device_edge.journal import store as journal_store
 from device_edge.journal.store import Store
@@ -21,10 +22,12 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "journal between sessions and events": (journal_store, "keep_connections", False),
     "journal after storing": (Store, "keep", False),
     "journal before removing": (Worker, "_purge", True),
-    "intake before storing": (Intake, "_store", True),
-    "intake before copying": (Intake, "_copy", True),
-    "intake after copying": (Intake, "_copy", False),
-    "intake before acknowledging": (Intake, "_purge", True),
+    "intake before storing": (intake_store.Store, "keep", True),
+    "intake before copying": (intake_store.Store, "_copy", True),
+    "intake after copying": (intake_store.Store, "_copy", False),
+    "intake after counting": (intake_store.Store, "_count", False),
+    "intake before acknowledging": (Intake, "_acknowledge", True),
+    "intake before removing": (Intake, "_purge", True),
 }
 
 

@@ -4,15 +4,26 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import asdict
 
-from device_edge.intake.device_event import read_message
-from domain.published import VITALS, VITALS_BYTES_MAX, DeviceEvent
+from device_edge.intake.device_event import (
+    EVENTS_MAX,
+    MESSAGE_BYTES_MAX,
+    read_message,
+    read_one_by_one,
+    read_plainly,
+)
+from domain.published import NAMES_OF_DEVICES, VITALS, VITALS_BYTES_MAX, DeviceEvent
 
 
 def read(message: Any) -> tuple[list[DeviceEvent], Any]:
+    """The events, and the acknowledgement where all of them are stored."""
     payload = message if isinstance(message, bytes) else json.dumps(message).encode()
-    events, ack = read_message(payload)
-    return events, json.loads(ack)
+    found = read_message(payload)
+    events = [DeviceEvent(one.name, one.data, one.ttl, one.id) for one in found.events]
+    return events, json.loads(found.ack(len(found.events)))
 
 
 def test_one_event() -> None:
@@ -63,6 +74,34 @@ def test_an_event_that_breaks_a_limit_is_named_and_the_others_are_taken(
     assert reason in refused["reason"]
 
 
+@pytest.mark.parametrize("name", sorted(NAMES_OF_DEVICES))
+def test_a_device_says_of_itself_what_only_it_knows(name: str) -> None:
+    events, _ = read({"name": name, "data": "true"})
+    assert [event.name for event in events] == [name]
+
+
+@pytest.mark.parametrize("name", ["spark/status", "particle/x", "SPARK/status", "Particle/"])
+def test_the_clouds_own_names_are_the_clouds(name: str) -> None:
+    events, ack = read([{"name": name, "id": "e1"}, {"name": "mine"}])
+    assert [event.name for event in events] == ["mine"]
+    (refused,) = ack["refused"]
+    assert (refused["index"], refused["id"], refused["field"]) == (0, "e1", "name")
+    assert refused["reason"] == "names that start with spark/ and particle/ are the cloud's"
+
+
+def test_names_that_only_look_alike_are_anybodys() -> None:
+    events, _ = read([{"name": "sparkle"}, {"name": "spark"}, {"name": "my/spark/status"}])
+    assert len(events) == 3
+
+
+def test_what_is_one_too_many_is_named_among_the_refused() -> None:
+    found = read_message(b'[{"name":"a","id":"1"},{},{"name":"b","id":"2"},{"name":"c","id":"3"}]')
+    ack = json.loads(found.ack(1, "too often"))
+    assert (ack["stored"], ack["ids"]) == (1, ["1"])
+    told = [(one["index"], one["id"], one["reason"]) for one in ack["refused"]]
+    assert told == [(1, "", "is required"), (2, "2", "too often"), (3, "3", "too often")]
+
+
 def test_a_refused_event_is_named_by_its_id() -> None:
     _, ack = read([{"id": "mine"}])
     assert ack["refused"][0]["id"] == "mine"
@@ -95,9 +134,53 @@ def test_a_message_that_cannot_be_read_is_refused_whole(message: Any, reason: st
 
 def test_only_vitals_may_say_more() -> None:
     longest = "v" * VITALS_BYTES_MAX
-    events, _ = read_message(json.dumps({"name": VITALS, "data": longest}).encode())
+    events, _ = read({"name": VITALS, "data": longest})
     assert events == [DeviceEvent(VITALS, longest)]
     for name, data in [(VITALS, longest + "v"), ("vitals", longest)]:
-        events, ack = read_message(json.dumps({"name": name, "data": data}).encode())
+        events, ack = read({"name": name, "data": data})
         assert events == []
-        assert json.loads(ack)["refused"][0]["field"] == "data"
+        assert ack["refused"][0]["field"] == "data"
+
+
+TEXTS = st.text(max_size=70) | st.sampled_from(
+    [
+        "a",
+        "a\0b",
+        "n" * 64,
+        "n" * 65,
+        "x" * 1024,
+        "ü" * 513,
+        "spark/a",
+        "Particle/",
+        *NAMES_OF_DEVICES,
+    ]
+)
+ODD = st.none() | st.integers(-1, 2**25) | st.booleans() | TEXTS
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"name": TEXTS}, optional={"data": TEXTS, "ttl": ODD, "id": TEXTS})
+    | st.dictionaries(st.sampled_from(["name", "data", "ttl", "id", "x"]), ODD),
+    max_size=4,
+)
+
+
+@given(message=MESSAGES | MESSAGES.map(lambda events: events[0] if events else {}))
+def test_a_message_that_is_read_quickly_is_read_as_any_other(message: Any) -> None:
+    payload = json.dumps(message).encode()
+    quickly, slowly = read_plainly(payload), read_one_by_one(payload)
+    assert (quickly is not None) == (not slowly.refused)
+    if quickly is not None:
+        assert [*map(asdict, quickly.events)] == [*map(asdict, slowly.events)]
+        assert quickly.ack(1, "later") == slowly.ack(1, "later")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 100_000,
+        b'{"name": "\xff"}',
+        json.dumps([{"name": "a"}] * (EVENTS_MAX + 1)).encode(),
+        b'{"name": "a", "x": "' + b"x" * MESSAGE_BYTES_MAX + b'"}',
+    ],
+)
+def test_a_message_that_cannot_be_taken_is_never_read_quickly(payload: bytes) -> None:
+    assert read_plainly(payload) is None

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio
 ONE, TWO = device_id(1), device_id(2)
 SHA256 = "ab" * 32
 MEMBER = {"product_id": PRODUCT}
+OPEN = {"default": 3, "auto_approves": True}
 
 
 async def told(
@@ -95,7 +96,9 @@ CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any], tu
     "denied": ({**MEMBER, "standing": "denied"}, {"default": 3}, {}, ("denied", "denied", None)),
     "removed": ({"removed_from": (PRODUCT,)}, {"default": 3}, {}, ("denied", "denied", None)),
     "stranger": (None, {"default": 3}, {}, ("quarantined", "quarantined", None)),
-    "joins": (None, {"default": 3, "auto_approves": True}, {}, ("update", "default", 3)),
+    "joins": (None, OPEN, {}, ("update", "default", 3)),
+    "somebody's": ({"owned": True}, OPEN, {}, ("quarantined", "quarantined", None)),
+    "somebody's, and a member": ({**MEMBER, "owned": True}, OPEN, {}, ("update", "default", 3)),
     "retired product": (MEMBER, {"retired": True}, {}, ("unknown", "none", None)),
     "other platform": (None, {"platform_id": 6}, {"platform_id": 8}, ("unknown", "none", None)),
     "unheard-of product": (None, {}, {"product_id": 777}, ("unknown", "none", None)),
@@ -228,7 +231,12 @@ async def test_a_device_that_says_too_much_is_not_answered(
 async def test_what_a_device_has_is_reported_beside_its_handshake(
     edge: Settings, clean_nats: NatsServer, connection: Client
 ) -> None:
-    has = {"functions": ["blink"], "variables": {"count": "int32"}, "serial_number": "S1"}
+    has = {
+        "functions": ["blink"],
+        "variables": {"count": "int32"},
+        "serial_number": "S1",
+        "subscriptions": ["weather/"],
+    }
     async with device(clean_nats, ONE) as ours:
         told = await ours.hello(product_id=PRODUCT, version=2, id="h1", **has)
     handshake, description = await journal(connection)
@@ -239,7 +247,18 @@ async def test_what_a_device_has_is_reported_beside_its_handshake(
     assert "functions" not in handshake["said"]
 
 
-@pytest.mark.parametrize("has", [{"functions": []}, {"imei": ""}])
+@pytest.mark.parametrize("subscriptions", [["a"] * 17, [""], ["x" * 65], "a"])
+async def test_subscriptions_beyond_their_bounds_are_refused(
+    edge: Settings, clean_nats: NatsServer, connection: Client, subscriptions: Any
+) -> None:
+    async with device(clean_nats, ONE) as ours:
+        told = await ours.hello(product_id=PRODUCT, subscriptions=subscriptions)
+    assert told["error"] == "malformed"
+    assert told["field"].startswith("subscriptions")
+    assert await journal(connection) == []
+
+
+@pytest.mark.parametrize("has", [{"functions": []}, {"imei": ""}, {"subscriptions": []}])
 async def test_a_device_may_say_that_it_has_nothing(
     edge: Settings, clean_nats: NatsServer, connection: Client, has: dict[str, Any]
 ) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from nats.aio.client import Client
 
 from device_edge.edge import Settings
-from device_edge.intake.days import DAYS_AHEAD, DROPPED_AT_ONCE_MAX, PARTITIONS, Days, day_of
+from device_edge.intake.days import DAYS_AHEAD, PARTITIONS, day_of
 from device_edge.streams import DEVICE_EVENTS, make_stream
 from domain.subjects import DEVICE_EVENTS_STREAM
 from tests.device_edge import processes
@@ -149,27 +149,6 @@ def days_of(database: str) -> list[date]:
     return [day_of(name) for (name,) in rows(database, PARTITIONS)]
 
 
-async def test_days_are_made_ahead(database: str) -> None:
-    today = date(2026, 12, 30)
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-        await Days().keep_up(connection, today)
-        await Days().keep_up(connection, today)
-    assert days_of(database) == [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
-
-
-async def test_days_past_their_keeping_are_dropped_a_few_at_once(database: str) -> None:
-    today = date(2026, 12, 30)
-    old = 5 + DROPPED_AT_ONCE_MAX
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-        days = Days(days_kept=30)
-        for back in range(1, 31 + old):
-            await days.make(connection, today - timedelta(days=back))
-        await days.keep_up(connection, today)
-        assert len(days_of(database)) == 30 + 5 + DAYS_AHEAD + 1
-        await days.keep_up(connection, today)
-        assert days_of(database)[0] == today - timedelta(days=30)
-
-
 async def test_a_running_worker_has_todays_partition_and_the_next(intake: str) -> None:
     async def made() -> bool:
         return len(await asyncio.to_thread(days_of, intake)) == DAYS_AHEAD + 1
@@ -204,7 +183,7 @@ async def test_what_people_publish_is_stored_and_acknowledged_to_no_device(
     assert found == [
         ("api", None, "u1", "of a user"),
         ("api", 94, None, "of a product"),
-        (ONE, 94, "u1", "as a device"),
+        (ONE, 94, None, "as a device"),
         (TWO, None, None, "of a device"),
     ]
 

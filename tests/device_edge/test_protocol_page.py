@@ -20,20 +20,23 @@ from device_edge.chunks import HEADER
 from device_edge.edge import CHUNKS_PER_S_MAX, WINDOW_S, Settings
 from device_edge.handshakes import decode_beside, decode_hello
 from device_edge.intake import device_event
+from device_edge.intake.allowance import AT_ONCE, EVENTS_PER_S_DEFAULT, Allowance
 from device_edge.intake.device_event import Ack, read_message
 from domain import published
 from domain.description import (
     FUNCTIONS_MAX,
     NUMBER_CHARACTERS_MAX,
+    SUBSCRIPTIONS_MAX,
     VARIABLES_MAX,
     VariableType,
 )
 from domain.hello import Told
 from domain.names import FIRMWARE_BYTES_MAX, REASON_CHARACTERS_MAX
 from domain.product import FAILED_ATTEMPTS_DEFAULT
-from domain.published import VITALS
+from domain.published import NAMES_OF_DEVICES
 from domain.session import Progress
 from domain.targeting import Rule
+from projections.subscriptions import AGE_MAX, DEVICES_MAX, Heard
 from tests.device_edge.world import PRODUCT, Announcer, device, device_id
 from tests.servers import NatsServer
 
@@ -51,6 +54,7 @@ KINDS = {
     "flash",
     "events",
     "events-ack",
+    "event",
     "call",
     "read",
     "ping",
@@ -100,9 +104,9 @@ def test_what_a_device_sends_is_understood() -> None:
     for example in examples("chunk"):
         strictly(messages.ChunkAsked, example)
     for example in examples("events"):
-        events, ack = read_message(json.dumps(example).encode())
-        assert events
-        assert json.loads(ack)["refused"] == []
+        found = read_message(json.dumps(example).encode())
+        assert found.events
+        assert found.refused == ()
 
 
 def test_what_a_device_hears_is_what_we_say() -> None:
@@ -113,6 +117,8 @@ def test_what_a_device_hears_is_what_we_say() -> None:
         assert [example["id"] for example in examples(what)]
     for example in examples("update-ack"):
         strictly(messages.ProgressAck, example)
+    for example in examples("event"):
+        strictly(Heard, example)
     for example in examples("refusal"):
         strictly(messages.Refusal, example)
     for example in examples("events-ack"):
@@ -126,12 +132,17 @@ def test_the_refusals_shown_are_the_ones_given() -> None:
     with pytest.raises(messages.Malformed) as raised:
         messages.read(decode_hello, b'{"version": "2"}')
     assert json.loads(messages.refusal("hello", raised.value)) == malformed
-    shown = examples("events-ack")[1]["refused"][0]
-    _, ack = read_message(b'[{"name": "a"}, {"id": "e5"}]')
-    assert json.loads(ack)["refused"] == [shown]
+    _, invalid, too_often = examples("events-ack")
+    found = read_message(b'[{"name": "a"}, {"id": "e5"}]')
+    assert json.loads(found.ack(1))["refused"] == invalid["refused"]
+    found = read_message(b'[{"name": "a", "id": "e6"}, {"name": "b", "id": "e7"}]')
+    refusal = Allowance(EVENTS_PER_S_DEFAULT).refusal
+    assert json.loads(found.ack(1, refusal)) == too_often
 
 
-@pytest.mark.parametrize("word", [*Told, *Progress, *Rule, *VariableType, *RESERVED, VITALS])
+@pytest.mark.parametrize(
+    "word", [*Told, *Progress, *Rule, *VariableType, *sorted(RESERVED | NAMES_OF_DEVICES)]
+)
 def test_every_word_we_may_say_is_explained(word: str) -> None:
     assert f"`{word}`" in PAGE
 
@@ -153,6 +164,13 @@ def test_every_word_we_may_say_is_explained(word: str) -> None:
         (FAILED_ATTEMPTS_DEFAULT, "({} times"),
         (FIRMWARE_BYTES_MAX >> 20, "{} MiB"),
         (FUNCTIONS_MAX, "at most {} names"),
+        (SUBSCRIPTIONS_MAX, "at most {} beginnings of names of device events"),
+        (SUBSCRIPTIONS_MAX, "subscriptions | {}"),
+        (round(EVENTS_PER_S_DEFAULT), "device events of one device | {} a second, 100 at once"),
+        (round(EVENTS_PER_S_DEFAULT), "{} events a second in the long run"),
+        (AT_ONCE, "up to {} at once after a pause"),
+        (DEVICES_MAX, "reaches {} devices at most"),
+        (round(AGE_MAX.total_seconds()), "older than {} seconds does not come"),
         (VARIABLES_MAX, "at most {} names, each with its type"),
         (NUMBER_CHARACTERS_MAX, "`iccid` | at most {} characters each"),
         (ARGUMENT_BYTES_MAX, "`arg`, at most {} bytes"),

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from nats.aio.client import Client
 from device_edge.credentials import secret_of
 from device_edge.edge import Settings
 from rollcall import reference_device
+from rollcall.reference_answers import Offer
 from rollcall.reference_device import Behaviour, Pauses, ReferenceDevice
 from tests.device_edge import processes, world
 from tests.device_edge.test_content import store
@@ -151,6 +153,26 @@ async def test_it_publishes_until_it_is_acknowledged(
         async with asyncio.timeout(TIMEOUT_S):
             ack = await ours.publish([{"name": "temperature", "data": "21.5"}, {"name": ""}])
     assert (ack["stored"], ack["refused"][0]["index"]) == (1, 1)
+
+
+@pytest.mark.asyncio
+async def test_it_hears_what_it_subscribed_to(
+    serving: Settings, clean_nats: NatsServer, connection: Client
+) -> None:
+    said: list[str] = []
+    offer = Offer(subscriptions=["weather/"])
+    async with living(clean_nats, offer=offer, say=said.append) as ours:
+        await ours.until(lambda it: it.online, TIMEOUT_S)
+        event = {"name": "weather/rain", "data": "12", "device_id": "api"}
+        await connection.publish(f"d.{ONE}.dn.event", json.dumps(event).encode())
+
+        async def hears() -> bool:
+            return list(ours.heard) == [event]
+
+        await until(hears)
+    assert "heard weather/rain of api: 12" in said
+    described = [one for one in await journal(connection) if one["report"] == "description"]
+    assert described[0]["has"] == {"subscriptions": ["weather/"]}
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,8 @@ from domain.device_events import (
 from domain.firmware import FirmwareReleased
 from domain.hello import Answer, Hello, Told
 from domain.model import Event
-from domain.product import ProductCreated
+from domain.ownership import DeviceClaimed
+from domain.product import AutoApprovalAllowed, ProductCreated
 from domain.session import DeviceHandshook
 from domain.targeting import Rule
 from tests.domain.histories import recorded
@@ -66,6 +67,16 @@ def test_an_altered_cause_is_found_at_every_decision_that_rests_on_it():
     (finding,) = findings(altered)
     assert finding.position == 8
     assert "say update version 2 by rule locked" in str(finding)
+
+
+def test_who_is_somebodys_was_rightly_told_to_wait_where_others_join():
+    claimed = DeviceClaimed(device_id=D, user_id="ada")
+    joins = Answer(told=Told.NOTHING, product_id=200, joins=True)
+    history: list[Event] = [HISTORY[0], AutoApprovalAllowed(product_id=200), claimed]
+    history += [handshake(joins, based_on=2), handshake(QUARANTINED, based_on=3)]
+    assert findings(history) == []
+    history[4] = handshake(joins, based_on=3)
+    assert [finding.position for finding in findings(history)] == [5]
 
 
 def test_what_the_device_ran_is_part_of_the_decision():

@@ -2,14 +2,9 @@
 
 import pytest
 
-from domain.device import (
-    DEVICE,
-    DeviceInAnotherProduct,
-    DeviceNotApproved,
-    DeviceUnknown,
-    TooManyGroupsForDevice,
-)
+from domain.device import DEVICE
 from domain.device_commands import (
+    AdmitDevice,
     DenyDevice,
     DeviceCommand,
     GroupDevice,
@@ -35,7 +30,14 @@ from domain.device_events import (
     DeviceRemoved,
     FirmwareLocked,
 )
+from domain.device_refusals import (
+    DeviceInAnotherProduct,
+    DeviceNotApproved,
+    DeviceUnknown,
+    TooManyGroupsForDevice,
+)
 from domain.names import GROUPS_PER_DEVICE_MAX
+from domain.ownership import DeviceClaimed, DeviceUnclaimed
 from tests.given import Story
 
 ID = "e00fce681234567890abcdef"
@@ -56,6 +58,9 @@ noted = DeviceNoted(device_id=ID, notes="Flickers")
 take = ImportDevice(device_id=ID, product_id=HERE)
 quarantine = QuarantineDevice(device_id=ID, product_id=HERE)
 join = JoinDevice(device_id=ID, product_id=HERE)
+admit = AdmitDevice(device_id=ID, product_id=HERE, owner="ada")
+claimed = DeviceClaimed(device_id=ID, user_id="ada")
+unclaimed = DeviceUnclaimed(device_id=ID, user_id="ada")
 deny = DenyDevice(device_id=ID, product_id=HERE)
 remove = RemoveDevice(device_id=ID, product_id=HERE)
 name = NameDevice(device_id=ID, product_id=HERE, name="Kitchen")
@@ -107,6 +112,26 @@ def test_a_device_that_only_waits_elsewhere_is_free_to_come() -> None:
 def test_a_device_that_asks_is_quarantined_or_joins_as_the_product_wants() -> None:
     story.given().when(quarantine).then(quarantined)
     story.given().when(join).then(joined)
+
+
+def test_a_device_that_is_somebodys_waits_until_its_owner_is_looked_up() -> None:
+    story.given(claimed).when(join).then(quarantined)
+    story.given(claimed, unclaimed).when(join).then(joined)
+    story.given(claimed, quarantined).when(admit).then(joined)
+
+
+def test_only_a_device_that_waits_and_is_still_that_persons_is_let_in() -> None:
+    for history in (
+        [claimed],
+        [quarantined],
+        [claimed, quarantined, unclaimed],
+        [claimed, quarantined, denied],
+        [claimed, quarantined_there],
+        [claimed, imported],
+        [claimed, imported, removed],
+    ):
+        story.given(*history).when(admit).then_nothing()
+    story.given(claimed, imported_there).when(admit).then_refused(DeviceInAnotherProduct)
 
 
 def test_asking_again_changes_nothing() -> None:

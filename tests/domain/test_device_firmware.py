@@ -2,14 +2,7 @@
 
 import pytest
 
-from domain.device import (
-    DEVICE,
-    DeviceNotApproved,
-    DeviceNotYours,
-    DeviceOffline,
-    NotForDevelopment,
-    VersionUnknown,
-)
+from domain.device import DEVICE
 from domain.device_commands import (
     DeviceCommand,
     FlashBinary,
@@ -33,6 +26,13 @@ from domain.device_events import (
     UpdateRetryAsked,
     UpdatesForced,
     UpdatesUnforced,
+)
+from domain.device_refusals import (
+    DeviceNotApproved,
+    DeviceNotYours,
+    DeviceOffline,
+    NotForDevelopment,
+    VersionUnknown,
 )
 from domain.ownership import DeviceClaimed
 from tests.given import Story

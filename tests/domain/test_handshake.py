@@ -128,6 +128,19 @@ def test_a_stranger_joins_a_product_that_takes_whoever_asks_and_is_updated_at_on
     assert answer(hello(2, updates_enabled=False), None, OPEN) == default(Told.PENDING, joins=True)
 
 
+def test_a_stranger_that_is_somebodys_waits_even_where_everybody_is_taken() -> None:
+    for stranger in (DeviceFacts(owned=True), DeviceFacts(product_id=THERE, owned=True)):
+        assert answer(hello(), stranger, OPEN) == Answer(
+            told=Told.QUARANTINED, rule=Rule.QUARANTINED, product_id=HERE
+        )
+
+
+def test_of_a_member_it_does_not_matter_whether_it_is_somebodys() -> None:
+    owned = DeviceFacts(product_id=HERE, owned=True)
+    for product in (LAMP, OPEN):
+        assert answer(hello(), owned, product) == default(Told.UPDATE)
+
+
 def test_a_removed_device_that_asks_again_is_denied_even_where_everybody_is_taken() -> None:
     removed = DeviceFacts(removed_from=(HERE,))
     for product in (LAMP, OPEN):

@@ -4,14 +4,20 @@ import pytest
 
 from domain.names import PLATFORMS, PRODUCT_ID_MIN
 from domain.product import (
+    EVENT_DAYS_MAX,
     FAILED_ATTEMPTS_DEFAULT,
     FAILED_ATTEMPTS_MAX,
     PRODUCT,
+    ActivationCodesRequired,
+    ActivationCodesWaived,
     AllowAutoApproval,
     AutoApprovalAllowed,
     AutoApprovalForbidden,
+    ChangeEventRetention,
     CreateProduct,
     DescribeProduct,
+    EventRetentionChanged,
+    EventRetentionOutOfRange,
     FailedAttemptsLimited,
     FailedAttemptsOutOfRange,
     ForbidAutoApproval,
@@ -27,7 +33,9 @@ from domain.product import (
     ProductRetired,
     ProductUnknown,
     RenameProduct,
+    RequireActivationCodes,
     RetireProduct,
+    WaiveActivationCodes,
 )
 from tests.given import Story
 
@@ -150,6 +158,25 @@ def test_failed_attempts_beyond_the_bounds_are_refused(attempts_max: int) -> Non
     )
 
 
+@pytest.mark.parametrize("days", [1, EVENT_DAYS_MAX])
+def test_how_long_device_events_are_kept_is_said_and_taken_back(days: int) -> None:
+    change = ChangeEventRetention(product_id=ID, days=days)
+    as_others = ChangeEventRetention(product_id=ID, days=None)
+    changed = EventRetentionChanged(product_id=ID, days=days)
+    story.given(created).when(as_others).then_nothing()
+    story.given(created).when(change).then(changed)
+    story.given(created, changed).when(change).then_nothing()
+    taken_back = EventRetentionChanged(product_id=ID, days=None)
+    story.given(created, changed).when(as_others).then(taken_back)
+
+
+@pytest.mark.parametrize("days", [-1, 0, 367])
+def test_device_events_are_kept_for_a_day_to_a_year(days: int) -> None:
+    story.given(created).when(ChangeEventRetention(product_id=ID, days=days)).then_refused(
+        EventRetentionOutOfRange, f"device_event_days is {days}, must be from 1 to 366."
+    )
+
+
 def test_an_empty_product_is_retired() -> None:
     story.given(created).when(RetireProduct(product_id=ID, devices=0)).then(retired)
 
@@ -158,3 +185,13 @@ def test_a_product_with_devices_is_not_retired() -> None:
     story.given(created).when(RetireProduct(product_id=ID, devices=3)).then_refused(
         ProductHasDevices, "The product still has 3 devices: remove them first."
     )
+
+
+def test_a_private_beta_begins_and_ends() -> None:
+    require, waive = RequireActivationCodes(product_id=ID), WaiveActivationCodes(product_id=ID)
+    required, waived = ActivationCodesRequired(product_id=ID), ActivationCodesWaived(product_id=ID)
+    story.given(created).when(waive).then_nothing()
+    story.given(created).when(require).then(required)
+    story.given(created, required).when(require).then_nothing()
+    story.given(created, required).when(waive).then(waived)
+    story.given(created, required, waived).when(waive).then_nothing()

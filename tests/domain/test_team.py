@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.roles import API_USER_SCOPES, SCOPES_OF, Role
+from domain.roles import SCOPES_OF, Role
+from domain.scopes import API_USER_SCOPES
 from domain.team import (
     SEATS_PER_TEAM_MAX,
     TEAM,

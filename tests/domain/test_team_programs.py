@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.roles import API_USER_SCOPES
+from domain.scopes import API_USER_SCOPES
 from domain.team import TEAM
 from domain.team_events import (
     ApiUserChanged,

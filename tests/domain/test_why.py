@@ -10,7 +10,8 @@ from domain.device_events import (
 from domain.firmware import FirmwareReleased, FirmwareUploaded
 from domain.hello import Answer, Hello, Told
 from domain.model import Event
-from domain.product import ProductCreated
+from domain.ownership import DeviceClaimed
+from domain.product import AutoApprovalAllowed, ProductCreated
 from domain.session import DeviceHandshook
 from domain.targeting import Rule
 from domain.why import Explanation, derive, explain
@@ -115,3 +116,21 @@ def test_a_past_handshake_is_decided_again_from_what_was_known_then():
     derivation = derive(history[4], device, [history[0], history[2]])
     assert derivation.right
     assert [one.position for one in derivation.used] == [1, 2, 3]
+
+
+def test_that_a_stranger_is_somebodys_is_part_of_why_it_waits():
+    told = Answer(told=Told.QUARANTINED, rule=Rule.QUARANTINED, product_id=200)
+    handshake = DeviceHandshook(
+        device_id=D,
+        product_id=200,
+        said=Hello(product_id=200, version=1),
+        told=told,
+        based_on=3,
+        running=1,
+        at="2030-01-01T00:00:00.000Z",
+    )
+    claimed = DeviceClaimed(device_id=D, user_id="ada")
+    history = recorded(CREATED, AutoApprovalAllowed(product_id=200), claimed, handshake)
+    derivation = derive(history[3], history[2:], history[:2])
+    assert derivation.right
+    assert [one.position for one in derivation.used] == [2, 3]

@@ -10,6 +10,9 @@ from domain.hello import Answer, Hello, Told
 from domain.model import Event
 from domain.recorded import Provenance
 from domain.targeting import Rule
+from tests.golden.customers import CUSTOMERS
+from tests.golden.integrations import INTEGRATIONS
+from tests.golden.meters import METERS
 from tests.golden.owners import OWNERS
 from tests.golden.people import PEOPLE
 from tests.golden.teams import TEAMS
@@ -222,6 +225,11 @@ DESCRIBED: list[tuple[Event, Provenance]] = [
     ),
 ]
 
+RETENTION: list[tuple[Event, Provenance]] = [
+    (product.EventRetentionChanged(product_id=7000, days=90), ADA),
+    (product.EventRetentionChanged(product_id=7000, days=None), NOBODY),
+]
+
 EXPECTED: list[tuple[Event, Provenance]] = [
     *PRODUCT,
     *GROUP,
@@ -232,4 +240,8 @@ EXPECTED: list[tuple[Event, Provenance]] = [
     *TEAMS,
     *PEOPLE,
     *OWNERS,
+    *CUSTOMERS,
+    *RETENTION,
+    *INTEGRATIONS,
+    *METERS,
 ]

@@ -29,6 +29,8 @@ class Kind(IntEnum):
     DELETE = auto()
     APPROVE_ALL = auto()
     APPROVE_NONE = auto()
+    CLAIM = auto()
+    UNCLAIM = auto()
 
 
 # What makes histories interesting comes up more often.

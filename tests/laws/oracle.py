@@ -15,6 +15,7 @@ class Oracle:
         self.denied: dict[str, int] = {}  # device -> the product that said no, and it still asks
         self.turned_away: set[tuple[str, int]] = set()
         self.takes_all: set[int] = set()
+        self.somebodys: set[str] = set()  # devices of an outsider
         self.locked: dict[str, int] = {}
         self.development: set[str] = set()
         self.in_group: set[tuple[str, str]] = set()
@@ -54,6 +55,10 @@ class Oracle:
                 self.takes_all.add(product)
             case Kind.APPROVE_NONE:
                 self.takes_all.discard(product)
+            case Kind.CLAIM:
+                self.somebodys.add(device)
+            case Kind.UNCLAIM:
+                self.somebodys.discard(device)
         return True
 
     # Where devices are.
@@ -96,7 +101,7 @@ class Oracle:
         self.forget(device)
         if (device, product) in self.turned_away:
             self.denied[device] = product
-        elif product in self.takes_all:
+        elif product in self.takes_all and device not in self.somebodys:
             self.member[device] = product
         else:
             self.waiting[device] = product

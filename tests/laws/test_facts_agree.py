@@ -42,6 +42,7 @@ def agree(history: Sequence[DeviceEvent]) -> None:
     assert facts.development == device.development
     assert facts.forced == device.forced
     assert set(facts.removed_from) == device.removed_from
+    assert facts.owned == bool(device.ownership.owner)
 
 
 @law

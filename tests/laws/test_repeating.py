@@ -1,5 +1,7 @@
 """Saying an accepted command again changes nothing, and reading history never refuses anything."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,15 +9,19 @@ from msgspec.structs import replace
 
 from domain.claim_code import ClaimCodeIssued, ClaimCodeTaken, IssueClaimCode
 from domain.deciders import DECIDERS
+from domain.device_commands import AdmitDevice, FlashOwnBinary
 from domain.device_events import (
     DevelopmentMarked,
     DeviceImported,
+    DeviceQuarantined,
     FirmwareLocked,
     UpdatesForced,
 )
 from domain.facts import NO_DEVICE_FACTS, ProductFacts, evolve_device, evolve_product
 from domain.firmware import FirmwareProven, FirmwareUploaded, ReleaseFirmware
 from domain.group import CreateGroup, GroupCreated, GroupNameTaken
+from domain.integration import CreateIntegration
+from domain.integration_events import IntegrationCreated
 from domain.model import Command, Event, Refused, fold
 from domain.organization import CreateOrganization, OrganizationCreated, OrganizationExists
 from domain.ownership import (
@@ -28,8 +34,9 @@ from domain.ownership import (
 )
 from domain.product import CreateProduct, ProductCreated, ProductIdTaken
 from domain.product_ownership import ProductOffered
-from domain.team_events import InvitationAccepted, MemberInvited
-from domain.team_programs import ApiUserExists, CreateApiUser
+from domain.team import ExpireInvitation
+from domain.team_events import ApiUserCreated, InvitationAccepted, MemberInvited
+from domain.team_programs import ApiUserExists, CreateApiUser, ReplaceApiUserToken
 from tests.laws.pools import (
     COMMANDS,
     EVENTS,
@@ -75,6 +82,18 @@ invited = MemberInvited(
     team="7000", user_id="u1", role="Support", expires_at="2030-01-01T10:30:00Z"
 )
 accepted = InvitationAccepted(team="7000", user_id="u1")
+program = ApiUserCreated(
+    team="7000", api_user_id="p1", username="p", friendly_name="P", scopes=(), token_id="a1"
+)
+HOOK: dict[str, Any] = {
+    "integration_id": "5f1e0c0000000000000000ea",
+    "kind": "webhook",
+    "name": "beta",
+    "event_prefix": "temp",
+    "settings": "v1.one",
+    "secret": "v1.one",
+}
+integrated = IntegrationCreated(**HOOK, user_id="u1")
 BEGINNINGS: dict[str, list[tuple[Event, ...]]] = {
     "product": [
         (),
@@ -96,12 +115,20 @@ BEGINNINGS: dict[str, list[tuple[Event, ...]]] = {
     ],
     "claim_code": [(), (issued,)],
     "session": [()],
+    "integration": [(), (integrated,)],
     "organization": [(), (founded,)],
     "team": [(), (invited,), (invited, accepted)],
 }
 # What would come up too seldom by itself.
 ANSWER = {"device_id": ID, "transfer_id": "t1"}
+waiting = DeviceQuarantined(device_id=ID, product_id=7000)
+flash_own = FlashOwnBinary(
+    device_id=ID, owner="u1", sha256="1" * 64, size_bytes=512, online=True, request="r1"
+)
 SCENES: dict[type[Command], tuple[tuple[Event, ...], Command]] = {
+    CreateIntegration: ((), CreateIntegration(**HOOK, user_id="u1")),
+    AdmitDevice: ((claimed, waiting), AdmitDevice(device_id=ID, product_id=7000, owner="u1")),
+    FlashOwnBinary: ((claimed,), flash_own),
     ClaimDevice: ((), ClaimDevice(device_id=ID, user_id="u1", reachable=True)),
     AcceptTransfer: (
         (claimed, asked),
@@ -109,6 +136,14 @@ SCENES: dict[type[Command], tuple[tuple[Event, ...], Command]] = {
     ),
     DeclineTransfer: ((claimed, asked), DeclineTransfer(**ANSWER, user_id="u1")),
     WithdrawTransfer: ((claimed, asked), WithdrawTransfer(**ANSWER, user_id="u2")),
+    ExpireInvitation: (
+        (invited,),
+        ExpireInvitation(team="7000", user_id="u1", at="2030-01-01T10:30:00Z"),
+    ),
+    ReplaceApiUserToken: (
+        (program,),
+        ReplaceApiUserToken(team="7000", api_user_id="p1", token_id="b2"),
+    ),
 }
 KINDS = [(noun, kind) for noun, kinds in COMMANDS.items() for kind in kinds]
 ANYTHING = [kind for kinds in EVENTS.values() for kind in kinds]

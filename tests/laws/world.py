@@ -35,9 +35,12 @@ from domain.group import CreateGroup, RemoveGroup, key_for
 from domain.handshake import answer, product_of
 from domain.hello import Hello, Told
 from domain.model import Command, Event, Refused
+from domain.ownership import ClaimDevice, UnclaimDevice
 from domain.product import AllowAutoApproval, CreateProduct, ForbidAutoApproval
 from domain.targeting import Target, target_of
 from tests.laws.operations import PRODUCTS, VERSIONS, Kind, Operation
+
+OUTSIDER = "5f1e0c0000000000000000ff"
 
 
 class World:
@@ -65,7 +68,7 @@ class World:
         return events
 
     def fold(self, event: Any) -> None:
-        if type(event).__module__ == "domain.device_events":
+        if type(event).__module__ in ("domain.device_events", "domain.ownership"):
             self.devices[event.device_id] = evolve_device(self.facts_of(event.device_id), event)
         else:
             facts = evolve_product(self.products.get(event.product_id), event)
@@ -130,6 +133,10 @@ class World:
                 return [AllowAutoApproval(product_id=product)]
             case Kind.APPROVE_NONE:
                 return [ForbidAutoApproval(product_id=product)]
+            case Kind.CLAIM:
+                return [ClaimDevice(device_id=device, user_id=OUTSIDER, reachable=True)]
+            case Kind.UNCLAIM:
+                return [UnclaimDevice(device_id=device, user_id=OUTSIDER)]
             case _:
                 return self.commands_of_firmware(kind, product, device, groups, version, default)
 

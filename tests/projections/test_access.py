@@ -278,7 +278,8 @@ def test_tokens_without_an_end_and_without_a_refresh_token(told: Told) -> None:
 
 
 def test_a_refresh_token_that_was_traded_is_remembered_as_spent(told: Told) -> None:
-    first = told.issue("first", user_id=ADA, refresh_hash=HASH)
+    until = {"refresh_hash": HASH, "refresh_expires_at": LATER}
+    first = told.issue("first", user_id=ADA, **until)
     second = told.issue("second", user_id=ADA, refresh_hash=OTHER_HASH)
     told.do(ReplaceToken(token_id=first, refresh_hash=HASH, replaced_by=second, now=NOW))
 
@@ -289,6 +290,7 @@ def test_a_refresh_token_that_was_traded_is_remembered_as_spent(told: Told) -> N
             "replaced_by": second,
             "user_id": ADA,
             "client_id": "",
+            "expires_at": LATER_TIME,
         }
     ]
 

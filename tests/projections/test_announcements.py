@@ -13,7 +13,7 @@ from domain.firmware import DeleteFirmware
 from domain.group import CreateGroup
 from domain.log.history import device_history, product_history
 from domain.recorded import Provenance, Recorded
-from projections.announcements import Announcements
+from projections.announcements import FORMAT, Announcements, Head
 from projections.fleet import catalogue_as_of, device_as_of
 from projections.fleet.model import FleetModel
 from projections.link import Link, Message
@@ -41,7 +41,7 @@ def test_an_empty_log_has_a_head_so_that_edges_can_start(
 ) -> None:
     announce(database, link)
 
-    assert facts(nats_url) == {"facts.head": {"position": 0, "log": ""}}
+    assert facts(nats_url) == {"facts.head": {"position": 0, "log": "", "format": FORMAT}}
 
 
 def test_devices_products_and_firmware_are_announced_and_closed_by_a_head(
@@ -194,6 +194,24 @@ def test_the_facts_of_another_log_are_not_mixed_with_ours(
 
     assert set(facts(nats_url)) == {f"facts.device.{ONE}", "facts.head"}
     assert facts(nats_url)["facts.head"]["position"] == 1
+
+
+def test_facts_of_another_format_are_announced_anew(
+    database: str, nats_url: str, link: Link, fleet_world: World
+) -> None:
+    fleet_world.member()
+    announce(database, link)
+    of_old = Head(position=1, log=facts(nats_url)["facts.head"]["log"])
+    link.send(
+        [
+            Message(f"facts.device.{ONE}", b'{"of": "old"}'),
+            Message("facts.head", msgspec.json.encode(of_old)),
+        ]
+    )
+
+    announce(database, link)
+
+    assert facts(nats_url)[f"facts.device.{ONE}"] == {"product_id": 7000}
 
 
 def test_a_batch_of_which_one_message_was_lost_is_sent_again(

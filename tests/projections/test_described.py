@@ -25,7 +25,13 @@ def test_the_last_description_of_a_device_counts(database: str, fleet_world: Wor
     describe(fleet_world, TWO)
     variables = {"on": VariableType.BOOL, "name": VariableType.STRING}
     last = describe(
-        fleet_world, ONE, functions=("b", "a"), variables=variables, imei="49", iccid="89"
+        fleet_world,
+        ONE,
+        functions=("b", "a"),
+        variables=variables,
+        imei="49",
+        iccid="89",
+        subscriptions=("weather/",),
     )
 
     follow(database, DescribedModel())
@@ -39,6 +45,7 @@ def test_the_last_description_of_a_device_counts(database: str, fleet_world: Wor
         "serial_number": "",
         "imei": "49",
         "iccid": "89",
+        "subscriptions": ["weather/"],
         "position": last,
     }
     assert (two["device_id"], two["functions"], two["variables"]) == (TWO, [], {})

@@ -194,9 +194,11 @@ def test_a_claimed_device_has_an_owner_in_a_product_or_in_none() -> None:
     assert row_after(CLAIMED, DeviceClaimed(device_id=ONE, user_id="bob")).owner == "bob"
 
 
-def test_whose_a_device_is_changes_nothing_that_edges_must_know() -> None:
-    row = row_after(IMPORTED, CLAIMED, UNCLAIMED)
-    assert (row.facts_position, row.last_position) == (1, 3)
+def test_edges_must_know_whether_a_device_is_somebodys_and_not_whose() -> None:
+    bob = DeviceClaimed(device_id=ONE, user_id="bob")
+    assert row_after(IMPORTED, CLAIMED).facts_position == 2
+    assert row_after(IMPORTED, CLAIMED, bob).facts_position == 2
+    assert row_after(IMPORTED, CLAIMED, bob, UNCLAIMED).facts_position == 4
 
 
 def test_a_name_goes_with_the_owner_or_else_with_the_product() -> None:

@@ -20,6 +20,8 @@ LETTERS = [
             letters.invitation(URL, name, name, name, "7000", "tomorrow"),
             letters.ownership(URL, name, name, "7000"),
             letters.device(URL, name, name, "f" * 24, "tomorrow"),
+            letters.usage_warned(URL, name, 70, 701, 1_000, "2030-02-28"),
+            letters.usage_reached(URL, name, 1_000, "2030-02-28"),
         )
     ),
 ]

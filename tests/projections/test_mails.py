@@ -7,6 +7,8 @@ from email.headerregistry import Address
 import psycopg
 import pytest
 
+from domain.activation_code import RemoveActivationCode, ResendActivationCode
+from domain.meter import RecordOutbound
 from domain.organization import CreateOrganization, OfferOrganization
 from domain.ownership import ClaimDevice, RequestTransfer
 from domain.product import CreateProduct
@@ -318,3 +320,55 @@ def test_what_was_sent_long_ago_is_forgotten(office: Office) -> None:
     office.later = timedelta(days=91)
     run(office.database, sender)
     assert office.listed() == []
+
+
+def test_an_activation_code_is_mailed_to_who_is_invited_and_sent_again(office: Office) -> None:
+    office.people.do(CreateProduct(product_id=PRODUCT, platform_id=6, name="Lamp", slug="lamp"))
+    follow(office.database, FleetModel())
+    code = office.people.invite_buyer(PRODUCT, BOB, "AB23")
+    office.send()
+    assert office.server.addresses == [BOB]
+    assert office.server.subjects == ["Your activation code for Lamp"]
+    assert "AB23" in office.server.text()
+    office.people.do(ResendActivationCode(activation_id=code, product_id=PRODUCT))
+    office.send()
+    assert office.server.addresses == [BOB, BOB]
+
+
+def test_who_is_invited_no_longer_is_not_mailed(office: Office) -> None:
+    code = office.people.invite_buyer(PRODUCT, BOB, "AB23")
+    office.people.do(RemoveActivationCode(activation_id=code, product_id=PRODUCT))
+    office.send()
+    assert office.server.addresses == []
+    assert office.listed() == [("activation", "dropped")]
+
+
+def test_whoever_pays_is_told_before_the_limit_and_at_it(office: Office) -> None:
+    ada = office.sign_up(ADA)
+    office.people.do(CreateProduct(product_id=PRODUCT, platform_id=6, name="Kettle", slug="kettle"))
+    follow(office.database, FleetModel())
+    for place, (messages, limit) in enumerate([(70, 100), (30, 100), (1, 100)], start=1):
+        office.people.do(
+            RecordOutbound(
+                meter=f"product-{PRODUCT}",
+                period_start="2030-01-15",
+                period_end="2030-02-15",
+                day="2030-01-20",
+                messages=messages,
+                devices={"api": messages},
+                first_place=place,
+                last_place=place,
+                batch_id=f"batch {place}",
+                limit=limit,
+                warn_at=(70,),
+                payer=ada,
+            )
+        )
+    office.send()
+    assert office.server.addresses == [ADA, ADA]
+    assert office.server.subjects == [
+        "Kettle has used 70 % of its outbound messages",
+        "Kettle has used all of its outbound messages",
+    ]
+    assert "70 of the 100 outbound messages" in office.server.text(0)
+    assert "until 2030-02-15" in office.server.text(1)

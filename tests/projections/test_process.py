@@ -14,7 +14,7 @@ import pytest
 
 from device_edge.nkeys import KeyPair
 from domain.device_commands import ImportDevice
-from domain.log.seals import spelled
+from domain.log.master_keys import spelled
 from migrations import migrate
 from rollcall.embedded.nats import Nats, accounts
 from rollcall.embedded.ports import Ports
@@ -83,6 +83,8 @@ def test_it_is_ready_follows_and_stops_at_once(
     followers = {
         "fleet", "history", "access", "described", "reactions", "timers", "nudges", "due_updates",
         "announcements", "fleet_events", "mails", "mail_sender", "orphans", "vacancies",
+        "admission", "housekeeping", "system_events", "subscribers", "subscriptions",
+        "integrations",
     }  # fmt: skip
     assert {name for (name,) in query(database, "SELECT follower FROM follow.status")} == followers
 

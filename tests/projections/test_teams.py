@@ -22,7 +22,8 @@ from domain.organization import (
 from domain.product import CreateProduct, RetireProduct
 from domain.product_ownership import AcceptProduct, OfferProduct, TransferOwnership
 from domain.recorded import Provenance
-from domain.roles import API_USER_SCOPES, Role
+from domain.roles import Role
+from domain.scopes import API_USER_SCOPES
 from domain.team import (
     AcceptInvitation,
     ChangeMemberRole,

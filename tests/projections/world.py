@@ -265,6 +265,7 @@ def something_of_a_device(world: World, random: Random) -> None:
                 device_commands.ImportDevice(**one),
                 device_commands.QuarantineDevice(**one),
                 device_commands.JoinDevice(**one),
+                device_commands.AdmitDevice(**one, owner=random.choice(["", *USERS])),
                 device_commands.DenyDevice(**one),
                 device_commands.RemoveDevice(**one),
                 device_commands.NameDevice(**one, name=random.choice("abc")),

@@ -71,9 +71,8 @@ async def test_an_unknown_function_is_not_found_whether_the_device_is_there_or_n
     calling: httpx.AsyncClient, door: NatsServer, lamp: Lamp
 ) -> None:
     gone = await calling.post(f"{lamp.path}/explode")
-    async with gadget(door, lamp.id, always({"value": 1})) as ours:
+    async with gadget(door, lamp.id, always({"error": "unknown"})):
         there = await calling.post(f"{lamp.path}/explode")
-    assert ours.asked == []
     for answer in (gone, there):
         assert answer.status_code == 404
         assert answer.json()["ok"] is False
@@ -86,6 +85,39 @@ async def test_a_device_may_say_itself_that_it_has_no_such_function(
     async with gadget(door, lamp.id, always({"error": "unknown"})):
         answer = await calling.post(f"{lamp.path}/blink")
     assert (answer.status_code, answer.json()["error"]) == (404, "Function not found")
+
+
+async def test_what_a_device_has_not_told_yet_it_is_asked_itself(
+    calling: httpx.AsyncClient, door: NatsServer, world: World
+) -> None:
+    """Of what a device says in its hello nothing may be known here while it is called already."""
+    (device_id,) = world.import_devices()
+    path = f"{world.path}/devices/{device_id}"
+    async with gadget(door, device_id, always({"value": 3})) as ours:
+        called = await calling.post(f"{path}/blink")
+        read = await calling.get(f"{path}/count")
+    assert (called.json()["return_value"], read.json()["result"]) == (3, 3)
+    assert [what for what, _ in ours.asked] == ["call", "read"]
+
+
+async def test_what_no_device_can_have_none_is_asked(
+    calling: httpx.AsyncClient, door: NatsServer, lamp: Lamp
+) -> None:
+    async with gadget(door, lamp.id, always({"value": 3})) as ours:
+        for name in ("n" * 65, "a%0Ab", "%7F"):
+            assert (await calling.post(f"{lamp.path}/{name}")).status_code == 404
+            assert (await calling.get(f"{lamp.path}/{name}")).status_code == 404
+    assert ours.asked == []
+
+
+async def test_a_device_that_leaves_may_have_done_what_it_never_said_it_can(
+    calling: httpx.AsyncClient, door: NatsServer, lamp: Lamp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.calls.link.GRACE_S", 0.1)
+    async with gadget(door, lamp.id, never) as ours:
+        answer = asyncio.create_task(calling.post(f"{lamp.path}/explode"))
+        await ours.until_asked()
+    assert (await answer).status_code == 408
 
 
 async def test_a_device_that_never_said_what_it_has_has_no_functions(

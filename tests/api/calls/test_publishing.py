@@ -64,6 +64,29 @@ async def test_an_event_is_kept_when_it_is_acknowledged(
     ]
 
 
+async def test_an_event_of_an_organization_is_one_of_each_of_its_products(
+    calling: httpx.AsyncClient, kept: Any, world: World
+) -> None:
+    made = (await calling.post("/v1/orgs", json={"name": "Acme"})).json()["organization"]
+    path, wanted = f"/v1/orgs/{made['id']}", {"name": "lamp", "platform_id": 6}
+    ids = [
+        (await calling.post(f"{path}/products", json=wanted)).json()["product"]["id"]
+        for _ in range(3)
+    ]
+    await calling.delete(f"/v1/products/{ids.pop()}")
+    key = {"Idempotency-Key": new_id()}
+    for _ in range(2):
+        answer = await calling.post(f"{path}/events", json={"name": "a"}, headers=key)
+        assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    named = f"/v1/orgs/{made['slug']}/events"
+    assert (await calling.post(named, json={"name": "particle/a"})).json()["field"] == "name"
+    event = {"name": "a", "data": None, "ttl": 60, "id": ""}
+    found = sorted(await kept(), key=lambda one: one["product_id"])
+    assert found == [
+        {"event": event, "product_id": one, "user_id": ADMINISTRATOR} for one in sorted(ids)
+    ]
+
+
 async def test_nothing_is_acknowledged_that_nobody_keeps(
     calling: httpx.AsyncClient, clean_nats: NatsServer
 ) -> None:
@@ -112,8 +135,8 @@ async def test_what_is_published_is_stored_as_whose_it_is(
         await until(all_stored, 20)
     assert stored() == [
         ("api", None, ADMINISTRATOR, None),
-        ("api", world.id, ADMINISTRATOR, "1"),
-        (lamp.id, world.id, ADMINISTRATOR, "2"),
+        ("api", world.id, None, "1"),
+        (lamp.id, world.id, None, "2"),  # of a product, and of whose device it is: nobody's
     ]
 
 

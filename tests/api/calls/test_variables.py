@@ -98,6 +98,15 @@ async def test_no_device_and_no_answer_time_out(
         assert (answer.status_code, answer.json()["error"]) == (408, "timed out")
 
 
+@pytest.mark.parametrize("held", [None, [1], {"a": 1}])
+async def test_what_a_device_never_said_it_has_is_a_value_too(
+    calling: httpx.AsyncClient, door: NatsServer, lamp: Lamp, held: Any
+) -> None:
+    async with gadget(door, lamp.id, always({"value": held})):
+        answer = await calling.get(f"{lamp.path}/surprise")
+    assert (answer.status_code, answer.json()["error"]) == (502, "device_answer_unreadable")
+
+
 @pytest.mark.parametrize(
     ("name", "held"), [("count", 1.5), ("count", True), ("level", "1"), ("name", 1), ("on", 1)]
 )

@@ -1,0 +1,1 @@
+"""What goes out: integrations, and what was delivered to them."""

@@ -1,0 +1,152 @@
+"""The outbound messages of a product, counted by integration, device or day, and batch by batch."""
+
+import csv
+from collections.abc import Sequence
+from datetime import date
+from io import StringIO
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from api.call import Call
+from api.fleet.products import product_in
+from api.problem import FieldInvalid
+from api.views import PER_PAGE_DEFAULT, Page, PageNumber, PageRows, page_of
+from domain.meter import DAY_PATTERN
+from domain.meter_names import PRODUCT
+
+CSV = "text/csv"
+CSV_ROWS_MAX = 100_000  # of one reply
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9999, 12, 31)
+POSITION_DIGITS_MAX = 18
+
+COLUMNS = {
+    "day": ("integration_day", "day::text"),
+    "integration": ("integration_day", "integration_id"),
+    "device": ("device_day", "device_id"),
+}
+COUNTED = """
+    SELECT {column} AS of, sum(messages)::bigint AS messages, min(day)::text AS first_day,
+           max(day)::text AS last_day, count(*) OVER () AS total
+    FROM metered.{table} WHERE meter = %(meter)s AND day >= %(start)s AND day <= %(end)s
+    GROUP BY {column} ORDER BY {order} LIMIT %(rows)s OFFSET %(before)s
+"""
+ORDERS = {"day": "1", "integration": "2 DESC, 1", "device": "2 DESC, 1"}
+BATCHES = """
+    SELECT "position", batch_id, period_start::text, day::text, integration_id, messages,
+           first_place, last_place
+    FROM metered.batch WHERE meter = %s AND "position" < %s ORDER BY "position" DESC LIMIT %s
+"""
+
+DayWanted = Annotated[str, Meta(pattern=rf"{DAY_PATTERN}|^$(?!\n)")]
+
+
+class CountsWanted(Struct, frozen=True, rename={"from_": "from"}):
+    """`from` and `to` are days, both included. `format` may be `csv`."""
+
+    by: Literal["day", "integration", "device"] = "day"
+    from_: DayWanted = ""
+    to: DayWanted = ""
+    format: Literal["json", "csv"] = "json"
+    page: PageNumber = 1
+    per_page: PageRows = PER_PAGE_DEFAULT
+
+
+class Count(Struct, frozen=True):
+    """`of` is a day, a device id or an integration id; empty are streams."""
+
+    of: str
+    messages: int
+    first_day: str
+    last_day: str
+
+
+class CountRow(Count, frozen=True):
+    total: int
+
+
+class Counts(Struct, frozen=True):
+    by: str
+    counts: list[Count]
+    meta: Page
+
+
+class BatchesWanted(Struct, frozen=True):
+    """`cursor` is the `next` of the page before."""
+
+    cursor: Annotated[str, Meta(max_length=POSITION_DIGITS_MAX, pattern="^[0-9]*$")] = ""
+    per_page: PageRows = PER_PAGE_DEFAULT
+
+
+class Batch(Struct, frozen=True):
+    """So many messages, counted by the event at `position` of the log. What they sent are device
+    events with ids from `first_place` to `last_place`."""
+
+    position: int
+    batch_id: str
+    period_start: str
+    day: str
+    integration_id: str
+    messages: int
+    first_place: int
+    last_place: int
+
+
+class Batches(Struct, frozen=True):
+    batches: list[Batch]
+    next: str | None
+
+
+async def count_messages(
+    call: Call, query: CountsWanted
+) -> Annotated[Counts | Response, Counts, CSV]:
+    """How many outbound messages there were, by day, integration or device."""
+    table, column = COLUMNS[query.by]
+    as_csv = query.format == "csv"
+    rows = CSV_ROWS_MAX if as_csv else query.per_page
+    async with call.snapshot() as snapshot:
+        product = await product_in(call, snapshot)
+        wanted = {
+            "meter": f"{PRODUCT}{product.product_id}",
+            "start": day_of(query.from_, "from", FIRST_DAY),
+            "end": day_of(query.to, "to", LAST_DAY),
+            "rows": rows,
+            "before": (query.page - 1) * rows,
+        }
+        statement = COUNTED.format(table=table, column=column, order=ORDERS[query.by])
+        found = await snapshot.all(CountRow, statement, wanted)
+    counts = [Count(one.of, one.messages, one.first_day, one.last_day) for one in found]
+    if as_csv:
+        return Response(table_of(query.by, counts), media_type=CSV)
+    total = found[0].total if found else 0
+    return Counts(query.by, counts, page_of(query.page, query.per_page, total))
+
+
+async def list_batches(call: Call, query: BatchesWanted) -> Batches:
+    """Where every counted message of the product can be found, the newest first."""
+    before = int(query.cursor) if query.cursor else 2**63 - 1
+    async with call.snapshot() as snapshot:
+        product = await product_in(call, snapshot)
+        wanted = [f"{PRODUCT}{product.product_id}", before, query.per_page + 1]
+        found = await snapshot.all(Batch, BATCHES, wanted)
+    shown = found[: query.per_page]
+    return Batches(shown, str(shown[-1].position) if len(found) > len(shown) else None)
+
+
+def day_of(given: str, field: str, otherwise: date) -> date:
+    """Raises FieldInvalid."""
+    if not given:
+        return otherwise
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise FieldInvalid(field=field, reason="there is no such day") from None
+
+
+def table_of(by: str, counts: Sequence[Count]) -> str:
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow([by, "messages", "first_day", "last_day"])
+    table.writerows([one.of, one.messages, one.first_day, one.last_day] for one in counts)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Deliveries: device events on their way to integrations, each counted once, in order by device."""

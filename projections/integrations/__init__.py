@@ -1,0 +1,1 @@
+"""Integrations: where device events go outside, how each request is made, what comes back."""
