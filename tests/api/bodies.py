@@ -22,6 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/devices/events": {"name": "said"},
     f"POST {P}/events": {"name": "said"},
     "POST /v1/orgs/{org}/events": {"name": "said"},
+    "PUT /v1/meters/{meter}": {"limit": None},
     "PUT /v1/user": {"account_info": {"first_name": "Ann"}},
     "DELETE /v1/user": {"password": "wrong"},
     "POST /v1/user/mfa-enable": {"mfa_token": "f" * 40, "otp": "123456"},

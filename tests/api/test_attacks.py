@@ -15,14 +15,15 @@ import pytest
 
 from api.body import SMALL_BYTES_MAX
 from api.fields import spellings, understood
+from api.realms import Realm
 from api.routing import ANONYMOUS, Route
 from domain.log.fleet import Fleet
 from domain.ownership import ClaimDevice
 from tests.api.bodies import WITH_A_FILE, body_for
 from tests.api.companies import Company, company
 from tests.api.routes import BY_LINE, address, line
-from tests.api.serving import Served
-from tests.api.teams import Around
+from tests.api.serving import TOKEN, Served
+from tests.api.teams import Around, Somebody
 from tests.people import people
 
 SENTINEL = "e" * 24
@@ -86,10 +87,18 @@ def device(victim: Company) -> None:
 
 
 def caller(victim: Company, name: str) -> httpx.Client:
-    """The owner; somebody with tokens to lose, where the route ends them; else nobody."""
+    """Who may: see `somebody`."""
+    return victim.around.call(somebody(victim, name))
+
+
+def somebody(victim: Company, name: str) -> Somebody | None:
+    """The owner; an administrator, where nobody else may; somebody with tokens to lose, where the
+    route ends them; else nobody."""
     if BY_LINE[name].scope == ANONYMOUS:
-        return victim.around.call(None)
-    return victim.around.call(victim.around.user("loser") if name in ENDING else victim.owner)
+        return None
+    if BY_LINE[name].over is Realm.INSTALLATION:
+        return Somebody(TOKEN, "")
+    return victim.around.user("loser") if name in ENDING else victim.owner
 
 
 def at(victim: Company, route: Route) -> str:
@@ -151,6 +160,7 @@ BROKEN = {
             b"\xef\xbb\xbf{}",
         ),
         *(b'{"a": "\\ud800"}', b"[" * 30_000, b'{"a":' * 10_000, b'{"a": 1e999}', b"\x00"),
+        *(b'{"json": ' + b"[" * deep + b"]" * deep + b"}" for deep in (40, 400, 900)),
         *(b'{"id": 9999999999999999999999999999999999999999}', b'{"name": "\\u0000"}'),
     ],
     "application/x-www-form-urlencoded": [
@@ -238,8 +248,8 @@ def declared(victim: Company, name: str, size_bytes: int) -> str:
         "Content-Type: application/json",
         f"Content-Length: {size_bytes}",
     ]
-    if route.scope != ANONYMOUS:
-        head.append(f"Authorization: Bearer {victim.owner.token}")
+    if known := somebody(victim, name):
+        head.append(f"Authorization: Bearer {known.token}")
     with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
         connection.sendall("\r\n".join([*head, "", ""]).encode())
         return connection.recv(64).decode().partition("\r\n")[0]

@@ -48,9 +48,10 @@ REFUSED = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
 # A rule that says no is a 400, and no schema knows the rules; a device may be offline, or say no;
 # what is allowed in each of its parts may be too large.
 ACCEPTED = ["2xx", "304", "400", "401", "403", "404", "408", "409", "413", "416", "429", "502"]
-# To read, nobody has to know rules, but of these: positions and times of the log, and OAuth.
+# To read, nobody has to know rules, but of these: positions and times of the log, what devices
+# said, and OAuth.
 READ_BY_RULES = (
-    "(/history|/impact|/why|/permissions|/team/?|/diagnostics/{device}|/groups/{group}"
+    "(/log|/history|/impact|/why|/permissions|/team/?|/diagnostics/{device}|/groups/{group}"
     "|/firmware/{version}|/devices/{device}|/v1/products/{product}|/oauth/authorize"
     "|/v1/access_tokens)$"
 )

@@ -242,6 +242,18 @@ def test_one_that_is_removed_is_gone(mine: httpx.Client) -> None:
     assert mine.post(path + "/secret").status_code == 404
 
 
+def test_one_that_is_being_removed_is_gone_as_soon_as_its_key_is(
+    served: Served, mine: httpx.Client
+) -> None:
+    made = created(mine)
+    with people(served.database) as those:
+        those.seals.destroy(made["id"])
+    assert mine.get("/v1/integrations").json() == []
+    path = f"/v1/integrations/{made['id']}"
+    for method, below, sent in (("GET", "", None), ("PUT", "", SMALL), ("POST", "/secret", None)):
+        assert mine.request(method, path + below, json=sent).status_code == 404
+
+
 def test_its_secret_is_rotated(mine: httpx.Client) -> None:
     made = created(mine)
     answer = mine.post(f"/v1/integrations/{made['id']}/secret")
