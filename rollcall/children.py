@@ -15,6 +15,8 @@ from rollcall.secret_keys import Secrets
 from rollcall.settings import Settings
 from rollcall.state import CHECKOUT, State
 
+DELIVERY_WORKERS = 2  # one goes on while the other is started again
+
 
 @dataclass(frozen=True)
 class Child:
@@ -39,7 +41,10 @@ def children(edges: int) -> list[Child]:
         *(Child(f"edge-{edge + 1}", "device_edge", edge) for edge in range(edges)),
         Child("journal", "device_edge.journal"),
         Child("intake", "device_edge.intake"),
-        Child("deliveries", "projections.deliveries", reads_people=True),
+        *(
+            Child(f"deliveries-{number + 1}", "projections.deliveries", reads_people=True)
+            for number in range(DELIVERY_WORKERS)
+        ),
     ]
 
 

@@ -68,15 +68,13 @@ async def open_named(call: Call) -> Opened:
     """The same, with what is sealed. Raises NotFound."""
     async with call.snapshot() as snapshot:
         row = await row_named(call, snapshot)
-    (opened,) = await opened_rows(call, [row])
-    return opened
+    opened = await opened_rows(call, [row])
+    if not opened:
+        raise NotFound(what="Integration")
+    return opened[0]
 
 
 async def opened_rows(call: Call, rows: Sequence[Row]) -> list[Opened]:
-    """Those whose key is there: who is removed at this moment is so already. Raises NotFound if of
-    one that was asked for nothing is left."""
+    """Those whose key is there: what is removed at this moment is so already."""
     opened = await call.in_thread(open_all, call.cloud.seals, rows)
-    found = [one for one in opened if one is not None]
-    if len(rows) == 1 and not found:
-        raise NotFound(what="Integration")
-    return found
+    return [one for one in opened if one is not None]

@@ -151,7 +151,7 @@ class Listener:
             self._written = max(self._written, self._given)
 
     async def _pay_and_write(self, write: Write, chunk: Chunk) -> None:
-        paid = await self._meters.take(chunk)
+        paid = self._meters.take_at_once(chunk) or await self._meters.take(chunk)
         if paid is not None:
             try:
                 await self._say(write, paid.chunk.wire)

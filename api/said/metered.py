@@ -70,7 +70,8 @@ class Account:
 
     def send(self, frames: Sequence[Frame]) -> None:
         self.sent += len(frames)
-        self.devices.update(frame.device_id for frame in frames)
+        for frame in frames:
+            self.devices[frame.device_id] += 1
         self.first = min(self.first or frames[0].place, frames[0].place)
         self.last = max(self.last, frames[-1].place)
         self.idle = False
@@ -124,6 +125,17 @@ class Meters:
         self._holder = uuid4()
         self._accounts: dict[str, Account] = {}
         self._over: list[Account] = []  # of periods that ended
+
+    def take_at_once(self, chunk: Chunk) -> Paid | None:
+        """All of it, where it is for one account that has enough: which is nearly always."""
+        if len(chunk.meters) > 1:
+            return None
+        account = self._accounts.get(chunk.frames[0].meter)
+        wanted = len(chunk.frames)
+        if account is None or account.left < wanted or self._today() >= account.period.end:
+            return None
+        account.left -= wanted
+        return Paid(chunk, (account,))
 
     async def take(self, chunk: Chunk) -> Paid | None:
         """What of it may be sent, from the front; None if nothing may.

@@ -144,6 +144,7 @@ class Claims:
         cursor = await connection.execute(WALK, asked, prepare=True)
         walked = await cursor.fetchall()
         rooms: dict[str, int] = {}
+        began = self._after
         self.is_round = False
         for integration_id, is_due in walked:
             self._after = integration_id
@@ -153,9 +154,9 @@ class Claims:
                 room -= free
             if not room:
                 return rooms
-        self.is_round = len(walked) < INTEGRATIONS_AT_ONCE
-        if self.is_round:
+        if len(walked) < INTEGRATIONS_AT_ONCE:
             self._after = ""
+            self.is_round = began == ""
         return rooms
 
     async def _take(

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import psycopg
 from msgspec import Struct
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from domain.log.master_keys import Source
 from domain.log.seals import Seals
@@ -20,6 +21,7 @@ from projections.deliveries.worker import Connection, Worker
 from projections.running import follower_conninfo
 
 NAME = "deliveries"
+BY_INDEX = "-c enable_seqscan=off -c enable_bitmapscan=off"
 STOP_TIMEOUT_S = 7.0  # a supervisor kills after ten
 NAMES_AT_ONCE = 32  # threads: a name server that does not answer must not keep the others waiting
 
@@ -32,7 +34,10 @@ class Settings(Struct, frozen=True):
 
 
 def connecting(database_url: str) -> Callable[[], Awaitable[Connection]]:
+    """Whatever is asked is found by an index, also while the tables are young and small."""
     conninfo = follower_conninfo(database_url, NAME)
+    options = f"{conninfo_to_dict(conninfo)['options']} {BY_INDEX}"
+    conninfo = make_conninfo(conninfo, options=options)
 
     async def connect() -> Connection:
         return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)

@@ -86,8 +86,7 @@ class Sender:
         """Where a server sends us on, what was to be delivered is taken there as it is."""
         for _ in range(self._limits.redirects_max + 1):
             outcome = await self._ask(request)
-            target = outcome.header("location")
-            if outcome.status not in REDIRECTS or not target:
+            if outcome.status not in REDIRECTS or not (target := outcome.header("location")):
                 return outcome
             request = redirected(request, outcome.status, target)
         return outcome._replace(error=f"more than {self._limits.redirects_max} redirects")
@@ -109,19 +108,16 @@ class Sender:
             allow_redirects=False,
         ) as response:
             body = await read(response, self._limits.response_bytes_max)
-            headers = tuple((name, text) for name, text in response.headers.items())
+            headers = tuple(response.headers.items())
             return Outcome(response.status, headers, body)
 
 
 async def read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     """The answer, or its beginning: the connection to one who goes on for ever is given up."""
-    found = bytearray()
-    while len(found) < bytes_max:
-        piece = await response.content.read(min(READ_BYTES, bytes_max - len(found)))
-        if not piece:
-            return bytes(found)
-        found += piece
-    if not response.content.at_eof():
+    content, found = response.content, bytearray()
+    while len(found) < bytes_max and not content.at_eof():
+        found += await content.read(min(READ_BYTES, bytes_max - len(found)))
+    if not content.at_eof():
         response.close()
     return bytes(found)
 

@@ -38,10 +38,12 @@ SAY = """
     ) SELECT pg_notify(%b, '') FROM said LIMIT 1
 """
 # Who makes deliveries locks the lane too: what it has added until now is seen by what comes next.
+# Lanes are found by their names: under one lease there are a great many that were left before.
 LOCK = """
     SELECT 1 FROM outbound.lane JOIN unnest(%b::text[], %b::text[])
         AS ours (integration_id, device_id) USING (integration_id, device_id)
-    WHERE lease_id = %b ORDER BY integration_id, device_id FOR UPDATE OF lane
+    WHERE lease_id IS NOT DISTINCT FROM %b::uuid
+    ORDER BY integration_id, device_id FOR UPDATE OF lane
 """
 LEAVE = """
     UPDATE outbound.lane
@@ -54,7 +56,7 @@ LEAVE = """
     FROM unnest(%b::text[], %b::text[], %b::timestamptz[])
         AS ours (integration_id, device_id, due_at)
     WHERE lane.integration_id = ours.integration_id AND lane.device_id = ours.device_id
-      AND lane.lease_id = %b
+      AND lane.lease_id IS NOT DISTINCT FROM %b::uuid
 """
 
 Connection = AsyncConnection[tuple[Any, ...]]

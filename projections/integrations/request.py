@@ -40,7 +40,7 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class RequestImpossible(Exception):
-    """Of this event no request can be made: {reason}. To try again changes nothing."""
+    """Of this event no request can be made, and to try again changes nothing; why says `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

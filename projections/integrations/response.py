@@ -65,6 +65,8 @@ def failed(settings: Settings, event: DeviceEventRow, owner: Owner, reason: str)
 
 def topic(template: str, event: DeviceEventRow, owner: Owner, default: str) -> str:
     """The name that was asked for, where it can be one: nobody speaks as the cloud itself."""
+    if not template:
+        return named(default, NUMBER_CHARACTERS)
     try:
         name = Context(known_of(event, owner), read(event.data)).render(template).strip()
     except (TooMuch, TemplateBroken):

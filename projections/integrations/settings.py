@@ -1,6 +1,6 @@
 """What an integration is set up with: everything of it that may hold a secret, sealed as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from re import compile as regex
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ LABEL_CHARACTERS_MAX = 128
 CREDENTIAL_CHARACTERS_MAX = 1_024
 HEADERS_MAX = 32
 PARAMETERS_MAX = 64  # of a query, of a form
+JSON_DEPTH_MAX = 32
 SETTINGS_BYTES_MAX = 24_000  # of all of it: sealed, it must fit into an event
 
 RESERVED_HEADERS = frozenset(
@@ -120,6 +121,9 @@ def settings_of(text: str) -> Settings:
 
 def must_be_right(settings: Settings) -> None:
     """Raises SettingsWrong for what no request could be made of, whatever the event."""
+    if isinstance(settings, WebhookSettings):
+        must_be_shallow("json", settings.json)
+        must_be_shallow("responseTemplate", settings.response_template)
     for field, template in templates_in(settings):
         try:
             must_be_template(template)
@@ -135,6 +139,25 @@ def must_be_right(settings: Settings) -> None:
                 raise SettingsWrong(given[1], f"cannot be sent together with {given[0]}")
         case NatsSettings():
             must_be_subject(settings.subject)
+
+
+def must_be_shallow(field: str, value: Any) -> None:
+    """Nobody who goes through it later has to fear for their stack. Raises SettingsWrong."""
+    level = [value]
+    for _ in range(JSON_DEPTH_MAX):
+        level = [below for one in level for below in below_of(one)]
+        if not level:
+            return
+    raise SettingsWrong(field, f"is nested deeper than {JSON_DEPTH_MAX}")
+
+
+def below_of(value: Any) -> Sequence[Any]:
+    match value:
+        case dict():
+            return list(value.values())
+        case list():
+            return value
+    return ()
 
 
 def must_be_url(url: str) -> None:

@@ -2,9 +2,9 @@
 
 Ours: device events that are stored already are matched with the integration, leased, rendered,
 signed, sent, counted and written down, with what there is to say about them, until all of that is
-committed: a dispatcher and one worker, each a process. The reference only sends, over as many
-connections. In turns, to one receiver; at the end once more with a million deliveries waiting for a
-server that is away, and a million that are done.
+committed: a dispatcher and two workers, as the cloud has them, each a process. The reference only
+sends, over as many connections as one of them. In turns, to one receiver; at the end once more with
+a million deliveries waiting for a server that is away, and a million that are done.
 """
 
 import subprocess
@@ -12,13 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 
 from projections.deliveries.dispatch import Dispatch
+from rollcall.children import DELIVERY_WORKERS
 from rollcall.state import CHECKOUT
 from tests.bench.children import child, cpu_s, environment, own_child
 from tests.bench.measure import migrated_database, server_line
@@ -60,7 +61,7 @@ DELIVERED = "SELECT count(*) FROM outbound.delivery WHERE state = 'delivered' AN
 class Ours(NamedTuple):
     world: World
     url: str
-    worker: int  # the process
+    workers: Sequence[int]  # their processes
 
 
 def measure(quick: bool) -> Sequence[Result]:
@@ -72,9 +73,9 @@ def measure(quick: bool) -> Sequence[Result]:
         postgres = own_child("postgres")
         for _ in range(rounds):
             bare.append(events / bare_s(there.url, events))
-            worker, server = cpu_s(there.worker), cpu_s(postgres, children=True)
+            worker, server = spent_s(there), cpu_s(postgres, children=True)
             ours.append(events / delivered_s(there.world, events))
-            worker_us.append((cpu_s(there.worker) - worker) / events * 1e6)
+            worker_us.append((spent_s(there) - worker) / events * 1e6)
             postgres_us.append((cpu_s(postgres, children=True) - server) / events * 1e6)
         pile_up(there.world, backlog)
         late = [events / delivered_s(there.world, events) for _ in range(rounds)]
@@ -85,7 +86,7 @@ def measure(quick: bool) -> Sequence[Result]:
         stands_on,
         Result(what, "per s", ours, bare, None if quick else Target("≥", 0.5), "bare client"),
         Result(f"{what}, beside {backlog:,} that wait", "per s", late, ours, None, "none that do"),
-        Result("processor time of the worker", "µs each", worker_us),
+        Result("processor time of the workers", "µs each", worker_us),
         Result("processor time of PostgreSQL", "µs each", postgres_us),
     ]
 
@@ -104,10 +105,18 @@ def world() -> Iterator[Ours]:
             url = f"http://127.0.0.1:{int(receiver.stdout.readline())}/"
             ours.plain_webhook(url)
             told = environment(conninfo, NO_NATS, Path(folder)) | {"ROLLCALL_DELIVER_PRIVATE": "1"}
-            with child("projections.deliveries", told) as worker:
-                yield Ours(ours, url, worker.pid)
+            with ExitStack() as held:
+                workers = [
+                    held.enter_context(child("projections.deliveries", told))
+                    for _ in range(DELIVERY_WORKERS)
+                ]
+                yield Ours(ours, url, [worker.pid for worker in workers])
         finally:
             receiver.kill()
+
+
+def spent_s(ours: Ours) -> float:
+    return sum(map(cpu_s, ours.workers))
 
 
 def delivered_s(ours: World, events: int) -> float:

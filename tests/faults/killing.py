@@ -25,7 +25,7 @@ POLL_S = 0.01
 
 VICTIMS = (
     *("api", "projections", "edge-1", "edge-2", "journal", "intake"),
-    *("deliveries", "nats", "postgres", BACKEND, "supervisor", EVERYTHING),
+    *("deliveries-1", "deliveries-2", "nats", "postgres", BACKEND, "supervisor", EVERYTHING),
 )
 
 

@@ -27,7 +27,7 @@ def test_one_command_runs_the_cloud_and_one_stops_it(environment: dict[str, str]
 
     found = json.loads(run(environment, "status", "--json").stdout)
     names = {"supervisor", "postgres", "nats", "api", "projections", "journal", "intake"}
-    names |= {"deliveries"}
+    names |= {"deliveries-1", "deliveries-2"}
     assert set(found["pids"]) == names | {"edge-1", "edge-2"}
     url, token = f"{found['http']}/v1/openapi.json", found["admin_token"]
     with httpx.Client(trust_env=False) as client:

@@ -24,13 +24,13 @@ from domain.recorded import Provenance
 from projections.deliveries.addresses import Reach
 from projections.deliveries.dispatch import DELIVERIES_CHANNEL, Dispatch
 from projections.deliveries.opening import Opening
+from projections.deliveries.process import connecting
 from projections.deliveries.publishing import Publisher
 from projections.deliveries.sending import Limits, sender
 from projections.deliveries.worker import Connection, Pace, Worker
 from projections.fleet.model import FleetModel
 from projections.integrations.model import IntegrationsModel
 from projections.integrations.settings import Settings, WebhookSettings, stored
-from projections.running import follower_conninfo
 from tests.people import MASTER_KEY
 from tests.projections import world as fleet_world
 from tests.projections.following import follow, run
@@ -221,8 +221,7 @@ class World:
                 await publisher.close()
 
     async def connect(self) -> Connection:
-        conninfo = follower_conninfo(self.database, "deliveries")
-        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        return await connecting(self.database)()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from projections.integrations.request import (
     build,
 )
 from projections.integrations.settings import (
+    JSON_DEPTH_MAX,
     BasicAuth,
     NatsSettings,
     SettingsWrong,
@@ -267,6 +268,20 @@ def test_an_event_may_say_nothing() -> None:
     assert sent(event, body="[{{PRODUCT_VERSION}}{{PRODUCT_ID}}]").body == b"[]"
 
 
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+DEEP = deep(JSON_DEPTH_MAX)
+
+
+def test_json_may_be_nested_but_not_without_end() -> None:
+    assert json.loads(sent(json=deep(JSON_DEPTH_MAX - 1)).body) == deep(JSON_DEPTH_MAX - 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
@@ -279,6 +294,8 @@ def test_an_event_may_say_nothing() -> None:
         ({"body": "x", "form": {}}, "form"),
         ({"json": {"a": "{{a"}}, "json"),
         ({"json": {"{{a": 1}}, "json"),
+        ({"json": DEEP}, "json"),
+        ({"response_template": DEEP}, "responseTemplate"),
         ({"headers": {"a b": "x"}}, "headers"),
         ({"query": {"q": "{{#a}}"}}, "query"),
         ({"response_template": {"v": "{{#a}}"}}, "responseTemplate"),
