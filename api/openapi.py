@@ -25,6 +25,9 @@ from api.routing import (
     Files,
     Route,
 )
+from api.said.event_stream import LAST_EVENT_ID
+from api.said.event_stream import MEDIA_TYPE as EVENT_STREAM
+from api.said.stored import PLACE_DIGITS_MAX
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
@@ -212,6 +215,9 @@ def parameters_of(route: Route, schemas: Schemas) -> list[dict[str, Any]]:
     else:
         about = "The position of the log that the reply must reflect; waited for, bounded."
         parameters.append(header(AT_LEAST_HEADER, about, POSITION_DIGITS_MAX, "^[0-9]+$"))
+    if EVENT_STREAM in answer_of(route.hints)[1]:
+        about = "The place to resume after; goes before the one in the query."
+        parameters.append(header(LAST_EVENT_ID, about, PLACE_DIGITS_MAX, "^[0-9]+$"))
     return parameters
 
 

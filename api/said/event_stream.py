@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 MEDIA_TYPE = "text/event-stream"
+LAST_EVENT_ID = "Last-Event-ID"  # by which a client resumes
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # or a proxy keeps events until it has enough of them

@@ -11,7 +11,7 @@ from api.database import Rows
 from api.network import network_in
 from api.problem import DeviceNotFound, EventPrefixMissing, FieldInvalid
 from api.said.earshot import Earshot
-from api.said.event_stream import EventStream, Streamed
+from api.said.event_stream import LAST_EVENT_ID, EventStream, Streamed
 from api.said.feed import Interest
 from api.said.frames import Form
 from api.said.open_streams import Wish
@@ -21,7 +21,6 @@ from domain.log_filter import EVERYTHING, LogFilter
 from domain.roles import ORGANIZATION_PREFIX, AtDevice, InOrganization, allows, scopes_on
 
 SCOPE = "events:get"
-LAST_EVENT_ID = "Last-Event-ID"
 PRODUCTS_OF = """
     SELECT coalesce(array_agg(product_id), '{}') FROM fleet.product WHERE owner = %s AND NOT retired
 """

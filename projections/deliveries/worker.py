@@ -28,7 +28,6 @@ from projections.integrations.stored import Opened
 
 IDLE_S = 0.5  # how long to wait for news before looking: what is tried again is due without any
 RESULTS_AT_ONCE_MAX = 1_000
-CIRCUITS_EVERY_S = 0.2
 
 Connection = AsyncConnection[tuple[Any, ...]]
 
@@ -76,7 +75,6 @@ class Worker:
         self._lefts: list[Left] = []
         self._busy = Counter[str]()  # lanes that we hold, by integration
         self._circuits = Circuits()
-        self._look_at = 0.0
         self._gates: dict[str, asyncio.Semaphore] = {}  # for those that are not at work yet
         self._meters = Meters(self.lease_id)
         self._claims = Claims(
@@ -133,10 +131,8 @@ class Worker:
         room = self._pace.lanes_max - self._busy.total()
         if room < self._pace.lanes_max // 8:
             return False
-        if monotonic() > self._look_at:
-            await self._circuits.look()
-            self._look_at = monotonic() + CIRCUITS_EVERY_S
-        lanes = await self._claims.claim(connection, self._now(), room, self._busy)
+        claiming = self._claims.claim(connection, self._now(), room, self._busy)
+        lanes, _ = await asyncio.gather(claiming, self._circuits.look())
         opened = await self._opening.open([lane.integration for lane in lanes if lane.integration])
         for lane in lanes:
             self._busy[lane.name.integration_id] += 1

@@ -13,13 +13,16 @@ import pytest
 from api import limits as limits_module
 from api.database import Database
 from api.limits import (
+    AT_A_TIME,
+    EVENT_STREAMS,
     LIMITS,
-    REQUESTS,
-    SHARE_S,
-    SIGN_UP,
     Limit,
     Limits,
     LimitsMalformed,
+    OPEN_STREAMS,
+    REQUESTS,
+    SHARE_S,
+    SIGN_UP,
     limits_wanted,
 )
 from api.problem import TooManyRequests
@@ -104,10 +107,16 @@ def test_limits_are_what_the_particle_api_documents_unless_asked_otherwise() -> 
     assert {limit.name for limit in LIMITS} - {limit.name for limit in wanted} == {SIGN_UP}
     assert Limit(REQUESTS, 10_000, 300) in LIMITS
     assert Limit(SIGN_UP, 100, 300) in LIMITS
+    assert {Limit(EVENT_STREAMS, 100, 300), Limit(OPEN_STREAMS, 100, AT_A_TIME)} <= {*LIMITS}
+    assert Limit(OPEN_STREAMS, 500, AT_A_TIME) in limits_wanted("open_streams=500")
 
 
 @pytest.mark.parametrize(
-    "text", ["requests", "requests=5", "requests=0/5", "requests=5/-1", "nothing=5/5", "on"]
+    "text",
+    [
+        *("requests", "requests=5", "requests=0/5", "requests=5/-1", "nothing=5/5", "on"),
+        *("open_streams=5/60", "open_streams=0", "open_streams"),
+    ],
 )
 def test_a_wish_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(LimitsMalformed):

@@ -7,6 +7,7 @@ import openapi_spec_validator
 import pytest
 
 from api.app import ROUTES
+from api.limits import EVENT_STREAMS
 from api.routing import Route
 from tests.api.conformity import described
 from tests.api.routes import line, parts_of
@@ -53,6 +54,17 @@ def test_whatever_else_a_route_answers_with_is_described() -> None:
     for status in (200, 206):
         assert [*answers(binary, status)["content"]] == ["application/octet-stream"]
     assert "content" not in answers(binary, 304)
+
+
+def test_a_stream_says_that_it_is_one_and_how_it_is_resumed() -> None:
+    streams = [line(route) for route in ROUTES if route.limit == EVENT_STREAMS]
+    for stream in streams:
+        assert [*answers(stream)["content"]] == ["text/event-stream"]
+        method, path = stream.split()
+        named = {one["name"] for one in described()["paths"][path][method.lower()]["parameters"]}
+        assert "Last-Event-ID" in named
+        assert "after" in named or path == "/v1/events"
+    assert len(streams) > 20
 
 
 def test_a_list_without_room_for_it_says_elsewhere_that_there_is_more() -> None:

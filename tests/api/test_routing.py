@@ -1,5 +1,7 @@
 """How a call finds its route, whatever the order of the table."""
 
+import pytest
+
 from api.app import ROUTES
 from api.passage import starlette_routes
 from api.routing import Route
@@ -21,6 +23,26 @@ def test_no_address_stands_twice() -> None:
     assert len(paths) == len(set(paths))
     lines = [(route.method, route.path) for route in ROUTES]
     assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("names", ["room", "room/a", "room%2Fa/b", "a/b/c/d/e/f/g/h/i/j", ""])
+def test_the_beginning_of_a_name_may_hold_slashes(world: World, names: str) -> None:
+    for heard in ("/v1/devices", world.path, world.path + "/devices"):
+        answer = world.api.head(f"{heard}/events/{names}")
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+
+def test_no_other_part_of_an_address_may(world: World) -> None:
+    for path in (world.path + "/groups/a/b", "/v1/devices/a/b/c", "/v1/devices/log/a"):
+        answer = world.api.delete(path)
+        assert answer.status_code in (404, 405)
+
+
+def test_a_device_may_have_a_variable_that_is_called_like_a_view() -> None:
+    """What clients read at this address is a variable, whatever its name."""
+    paths = {route.path for route in ROUTES}
+    assert "/v1/devices/{device}/log" not in paths
 
 
 def test_an_address_says_what_it_takes(world: World) -> None:

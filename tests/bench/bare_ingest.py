@@ -29,7 +29,7 @@ DEVICES = 5_000
 FETCHED, FETCHED_AHEAD = 5_000, 2
 FETCH_TIMEOUT_S = 0.2
 UNACKNOWLEDGED_MAX = 200_000
-FLUSHED_EVERY = 2_000
+UNSTORED_MAX = 2_000  # sent before an answer is waited for; NATS drops what it cannot queue
 PENDING_BYTES_MAX = 64 << 20
 EPOCH_US = 946_684_800_000_000
 
@@ -76,11 +76,14 @@ async def publish(url: str, count: int) -> None:
     connection = await nats.connect(url)
     subjects = [f"bare.{device_id(number)}.events" for number in range(DEVICES)]
     event = json.dumps(EVENT).encode()
+    streams = connection.jetstream()
     print("ready", flush=True)
     for number in range(count):
-        await connection.publish(subjects[number % DEVICES], event)
-        if number % FLUSHED_EVERY == FLUSHED_EVERY - 1:
-            await connection.flush()
+        subject = subjects[number % DEVICES]
+        if number % UNSTORED_MAX == UNSTORED_MAX - 1:
+            await streams.publish(subject, event)
+        else:
+            await connection.publish(subject, event)
     await connection.flush()
     await connection.close()
 

@@ -19,6 +19,7 @@ from domain.team import InviteMember
 from domain.user import ChangeEmail, RequestPasswordReset
 from domain.user_events import EMAIL, RESET
 from projections.fleet.model import FleetModel
+from projections.housekeeping import Housekeeping
 from projections.mails.letters import LINE_CHARACTERS_MAX, in_line
 from projections.mails.model import MailModel
 from projections.mails.post import Smtp, SmtpServer
@@ -316,9 +317,8 @@ def test_what_is_no_address_is_parked_and_keeps_nobody_waiting(office: Office, e
 def test_what_was_sent_long_ago_is_forgotten(office: Office) -> None:
     office.people.sign_up(ADA)
     office.send()
-    sender = office.sender()
     office.later = timedelta(days=91)
-    run(office.database, sender)
+    run(office.database, Housekeeping(now=lambda: office.now))
     assert office.listed() == []
 
 

@@ -84,7 +84,7 @@ def test_it_is_ready_follows_and_stops_at_once(
         "fleet", "history", "access", "described", "reactions", "timers", "nudges", "due_updates",
         "announcements", "fleet_events", "mails", "mail_sender", "orphans", "vacancies",
         "admission", "housekeeping", "system_events", "subscribers", "subscriptions",
-        "integrations",
+        "integrations", "metered", "metering", "dispatch", "deliveries_said",
     }  # fmt: skip
     assert {name for (name,) in query(database, "SELECT follower FROM follow.status")} == followers
 
@@ -160,7 +160,18 @@ def crash(conninfo: str) -> None:
     followers = "SELECT pid FROM pg_stat_activity WHERE application_name = 'rollcall fleet'"
     # After the crash before it may still be on its way back.
     [(pid,)] = eventually(lambda: query(conninfo, followers))
-    os.kill(pid, signal.SIGKILL)
+    with closing(psycopg.connect(conninfo, autocommit=True)) as witness:
+        os.kill(pid, signal.SIGKILL)
+        # For a moment it serves as if nothing had happened.
+        eventually(lambda: is_lost(witness))
+
+
+def is_lost(connection: psycopg.Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def serves(conninfo: str) -> bool:

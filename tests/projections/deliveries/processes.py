@@ -66,6 +66,7 @@ class WorkerProcess:
         """Its exit code must be 0: what is under way is brought to an end."""
         if self.process is None or self.process.poll() is not None:
             return
+        self.wait_ready()  # from then on it hears
         self.process.terminate()
         assert self.process.wait(STOP_TIMEOUT_S) == 0, self._log.read_text()
 
