@@ -9,6 +9,8 @@ from domain.hello import Short
 from domain.names import TEXT_PATTERN
 
 NAME_CHARACTERS_MAX = 64
+# The cloud puts a device's id, and what it says of an event, before and behind the event's name.
+CLOUDS_NAME_CHARACTERS_MAX = 128
 DATA_BYTES_MAX = 1024
 VITALS_BYTES_MAX = 4096
 TTL_S_DEFAULT = 60
@@ -29,11 +31,23 @@ BY_CLOUD = "particle-internal"
 CHANNEL = "telemetry"
 
 EventName = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)]
+AnyEventName = Annotated[
+    str, Meta(min_length=1, max_length=CLOUDS_NAME_CHARACTERS_MAX, pattern=TEXT_PATTERN)
+]
 EventData = Annotated[str, Meta(pattern=TEXT_PATTERN)]
 EventTtl = Annotated[int, Meta(ge=0, le=TTL_S_MAX)]
 
 
-class DeviceEvent(Struct, frozen=True):
+class CloudsEvent(Struct, frozen=True):
+    """A device event that the cloud publishes itself: it may have a longer name."""
+
+    name: AnyEventName
+    data: EventData | None = None
+    ttl: EventTtl = TTL_S_DEFAULT
+    id: Short = ""
+
+
+class DeviceEvent(CloudsEvent, frozen=True):
     """`ttl` is passed on as it is; `id` comes back with the acknowledgement."""
 
     name: EventName
@@ -63,7 +77,7 @@ class PublishedByCloud(Struct, frozen=True, omit_defaults=True):
     they tell of, if they do.
     """
 
-    events: Sequence[DeviceEvent]
+    events: Sequence[CloudsEvent]
     device_id: str = ""
     product_id: int | None = None
     user_id: str = ""

@@ -13,6 +13,7 @@ from domain.published import (
     NAMES_OF_DEVICES,
     RESERVED_PREFIXES,
     TTL_S_DEFAULT,
+    CloudsEvent,
     DeviceEvent,
     EventTtl,
     data_bytes_max,
@@ -53,7 +54,7 @@ class PlainEvent(Struct, frozen=True):
     id: Annotated[str, Meta(max_length=ID_CHARACTERS_MAX)] = ""
 
 
-AnyEvent: TypeAlias = DeviceEvent | PlainEvent
+AnyEvent: TypeAlias = CloudsEvent | PlainEvent
 
 
 class Read(NamedTuple):

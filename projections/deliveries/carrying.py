@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domain.published import DeviceEvent, PublishedByCloud
+from domain.published import CloudsEvent, PublishedByCloud
 from domain.subjects import API
 from projections.deliveries.circuits import Tried
 from projections.deliveries.claiming import Lane, Waiting
@@ -190,7 +190,7 @@ class Carrier:
 def message_of(event: DeviceEventRow, told: list[Said]) -> bytes:
     return encode(
         PublishedByCloud(
-            events=[DeviceEvent(name=name, data=data) for name, data in told],
+            events=[CloudsEvent(name=name, data=data) for name, data in told],
             device_id="" if event.device_id == API else event.device_id,
             product_id=event.product_id,
             user_id=event.user_id or "",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from domain.published import NAME_CHARACTERS_MAX, RESERVED_PREFIXES
+from domain.published import CLOUDS_NAME_CHARACTERS_MAX, RESERVED_PREFIXES
 from projections.integrations.event import Owner, known_of, read
 from projections.integrations.rendering import Context, TemplateBroken, TooMuch
 from projections.integrations.settings import JsonTemplate, Settings, WebhookSettings
@@ -78,7 +78,7 @@ def topic(template: str, event: DeviceEventRow, owner: Owner, default: str) -> s
 
 def named(name: str, room_characters: int = 0) -> str:
     """As much of it as a name can be, with room for what stands behind it."""
-    return name[: NAME_CHARACTERS_MAX - room_characters]
+    return name[: CLOUDS_NAME_CHARACTERS_MAX - room_characters]
 
 
 def text_of(settings: WebhookSettings, event: DeviceEventRow, owner: Owner, answer: Answer) -> str:

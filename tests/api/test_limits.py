@@ -16,13 +16,13 @@ from api.limits import (
     AT_A_TIME,
     EVENT_STREAMS,
     LIMITS,
-    Limit,
-    Limits,
-    LimitsMalformed,
     OPEN_STREAMS,
     REQUESTS,
     SHARE_S,
     SIGN_UP,
+    Limit,
+    Limits,
+    LimitsMalformed,
     limits_wanted,
 )
 from api.problem import TooManyRequests

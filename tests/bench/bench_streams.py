@@ -26,7 +26,7 @@ from rollcall.state import CHECKOUT
 from tests.api.said.saying import say
 from tests.api.serving import TOKEN, add_token
 from tests.bench.bench_api import free_port
-from tests.bench.children import child, cpu_s, environment
+from tests.bench.children import TICKS_PER_S, child, cpu_s, environment
 from tests.bench.many import announce, device_id
 from tests.bench.measure import migrated_database, server_line
 from tests.bench.mqtt_load import PUBLISH, Device, Tally, packet, text
@@ -159,7 +159,7 @@ def asking(port: int) -> Callable[[int, int], None]:
 def per_core(server: Server, streams: int, events: int) -> float:
     """Deliveries by a second of its processor time."""
     found = heard_by(server, streams, events, PER_S)
-    return float(found["heard"] / found["cpu_s"])
+    return float(found["heard"] / max(found["cpu_s"], 1 / TICKS_PER_S))
 
 
 def heard_by(server: Server, streams: int, events: int, per_s: int) -> dict[str, Any]:

@@ -192,3 +192,14 @@ def chunk_of(database: str, number: int) -> Any:
         found = connection.execute(AFTER, [0, 100]).fetchall()[-number:]
     stored = [Stored(DeviceEventRow(*row)) for row in found]
     return chunk_of_stored(stored, Earshot(holder=HOLDER), Form.OWN)
+
+
+def test_a_customer_s_stream_is_their_product_s_account(database: str) -> None:
+    said = {"device_id": "a" * 24, "user_id": "customer:x", "product_id": 104, "name": "n"}
+    say(database, said, {**said, "product_id": None})
+    with psycopg.connect(database) as connection:
+        found = connection.execute(AFTER, [0, 100]).fetchall()
+    stored = [Stored(DeviceEventRow(*row)) for row in found]
+    chunk = chunk_of_stored(stored, Earshot(holder="customer:x"), Form.OWN)
+    assert chunk is not None
+    assert [frame.meter for frame in chunk.frames] == ["product-104", "user-customer:x"]

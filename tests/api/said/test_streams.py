@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.holders import customer_holder
 from domain.roles import Role
 from tests.api.said.conftest import Scene
 from tests.api.said.ear import Ear, listening
 from tests.api.said.saying import say
+from tests.api.shop import Shop
 from tests.api.teams import Somebody
 
 
@@ -139,6 +141,19 @@ def test_a_device_is_heard_by_its_owner_and_its_product_s_team(scene: Scene) -> 
         assert said(own, 3) == ["mine", "out", "end"]
         assert said(team, 3) == ["another owner's", "mine", "end"]
     assert scene.call(scene.user("stranger")).get(path).status_code == 403
+
+
+def test_a_customer_hears_devices_of_their_own(shop: Shop) -> None:
+    ann = shop.sign_up("ann@example.com")
+    device = ann.set_up()
+    theirs = {"device_id": device, "product_id": shop.owners.world.id, "name": "said"}
+    mine = {**theirs, "user_id": customer_holder(ann.id)}
+    paths = ("/v1/devices/events", f"/v1/devices/{device}/events", "/v1/devices/log/stream")
+    for path in paths:
+        with listening(ann.client, path) as ear:
+            say(shop.served.database, {**theirs, "data": "another's"}, {**mine, "data": "mine"})
+            assert said(ear, 1) == ["mine"]
+    assert ann.client.get(shop.path + "/events").status_code == 403
 
 
 def test_an_organization_hears_all_its_products(scene: Scene) -> None:
