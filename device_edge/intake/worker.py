@@ -3,9 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from time import monotonic
-from typing import NamedTuple, TypeAlias
 
 from nats.aio.client import Client
 from nats.errors import Error
@@ -16,28 +14,14 @@ from device_edge.intake.allowance import Allowance
 from device_edge.intake.published import Published, published_by
 from device_edge.intake.store import Store
 from device_edge.reading import Entry, Reading, ReadingLost, reading
-from device_edge.running import first_of
 from device_edge.streams import DEVICE_EVENTS, identity_of, last_sequence_of, make_stream
 from domain.subjects import DEVICE_EVENTS_STREAM, down
 
 PAGE_ENTRIES = 5_000
 PAGE_WAIT_S = 0.5
-PAGES_AHEAD = 1
 PURGE_EVERY_S = 1.0
 KEEP_UP_EVERY_S = 3600.0
 AGAIN_AFTER_S = 0.2
-
-
-class Page(NamedTuple):
-    """Messages that were stored before, perhaps not acknowledged; and those that were not, of which
-    what is too often is left out. `last` is the sequence of the last of all."""
-
-    again: Sequence[Published]
-    fresh: Sequence[Published]
-    last: int
-
-
-Pages: TypeAlias = asyncio.Queue[Page | None]
 
 
 class Intake:
@@ -76,42 +60,31 @@ class Intake:
         async with reading(self._nats, DEVICE_EVENTS_STREAM, 0) as published:
             if await identity_of(self._nats, DEVICE_EVENTS_STREAM) != checkpoint.stream:
                 raise ReadingLost  # it was made anew before we listened
-            pages: Pages = asyncio.Queue(PAGES_AHEAD)
-            await first_of(
-                self._look(published, checkpoint.sequence, pages), self._take(pages, checkpoint)
-            )
+            while not self._stopping:
+                checkpoint = await self._turn(published, checkpoint)
 
-    async def _look(self, published: Reading, known: int, pages: Pages) -> None:
-        """Read and check the next page while PostgreSQL stores the last one, and for ever."""
-        with suppress(ReadingLost):
-            while True:
-                entries = await published.page(PAGE_ENTRIES, PAGE_WAIT_S)
-                await pages.put(self._page(entries, known))
-        await pages.put(None)
-        await asyncio.Future()  # whoever takes the pages raises it, between two of them
+    async def _turn(self, published: Reading, checkpoint: Checkpoint) -> Checkpoint:
+        if monotonic() > self._keep_up_at:
+            kept_up = await self._store.keep_up()
+            self._keep_up_at = monotonic() + (KEEP_UP_EVERY_S if kept_up else AGAIN_AFTER_S)
+        entries = await published.page(PAGE_ENTRIES, PAGE_WAIT_S)
+        if entries:
+            checkpoint = await self._take(entries, checkpoint)
+        await self._purge(checkpoint)
+        return checkpoint
 
-    def _page(self, entries: Sequence[Entry], known: int) -> Page:
+    async def _take(self, entries: Sequence[Entry], checkpoint: Checkpoint) -> Checkpoint:
         messages = [one for entry in entries for one in published_by(entry)]
-        fresh = [self._allowed(one) for one in messages if one.sequence > known]
-        again = [one for one in messages if one.sequence <= known]
-        return Page(again, fresh, entries[-1].sequence if entries else 0)
-
-    async def _take(self, pages: Pages, checkpoint: Checkpoint) -> None:
-        while not self._stopping:
-            if monotonic() > self._keep_up_at:
-                kept_up = await self._store.keep_up()
-                self._keep_up_at = monotonic() + (KEEP_UP_EVERY_S if kept_up else AGAIN_AFTER_S)
-            page = await pages.get()
-            if page is None:
-                raise ReadingLost
-            for message in page.again:
-                await self._acknowledge(message, await self._store.stored(message))
-            if page.last > checkpoint.sequence:
-                await self._store.keep(page.fresh, checkpoint, page.last)
-                checkpoint = checkpoint.moved_to(page.last)
-            for message in page.fresh:
-                await self._acknowledge(message, len(message.events))
-            await self._purge(checkpoint)
+        last = max(entries[-1].sequence, checkpoint.sequence)
+        fresh = [one for one in messages if one.sequence > checkpoint.sequence]
+        for message in messages[: len(messages) - len(fresh)]:
+            await self._acknowledge(message, await self._store.stored(message))
+        allowed = [self._allowed(message) for message in fresh]
+        if last > checkpoint.sequence:
+            await self._store.keep(allowed, checkpoint, last)
+        for message in allowed:
+            await self._acknowledge(message, len(message.events))
+        return checkpoint.moved_to(last)
 
     def _allowed(self, message: Published) -> Published:
         """Without the events that are one too many of their device."""

@@ -1,8 +1,8 @@
 """The two ends of a webhook without anything between them.
 
 `python -m tests.bench.bare_webhooks receive` answers every request with ok, at a free port that it
-prints. `… send URL N` posts N requests in a bare loop of the client that deliveries use, over as
-many connections as a worker of ours, and prints how long that took.
+prints. `… send URL N C` posts N requests with the client that deliveries use, in C bare loops at
+once, and prints how long that took.
 """
 
 import asyncio
@@ -13,8 +13,6 @@ from typing import Any
 
 import aiohttp
 import uvloop
-
-from projections.deliveries.worker import PACE
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 HEADERS = {
@@ -58,13 +56,12 @@ async def receive() -> None:
     await server.serve_forever()
 
 
-async def send(url: str, count: int) -> None:
-    connections = PACE.at_once_per_integration_max
-    connector = aiohttp.TCPConnector(limit=connections)
+async def send(url: str, count: int, loops: int) -> None:
+    connector = aiohttp.TCPConnector(limit=loops)
     async with aiohttp.ClientSession(connector=connector) as session:
         left = iter(range(count))
         began = time.perf_counter()
-        await asyncio.gather(*(post(session, url, left) for _ in range(connections)))
+        await asyncio.gather(*(post(session, url, left) for _ in range(loops)))
         print(time.perf_counter() - began)
 
 
@@ -76,4 +73,5 @@ async def post(session: aiohttp.ClientSession, url: str, left: Iterator[int]) ->
 
 
 if __name__ == "__main__":
-    uvloop.run(receive() if sys.argv[1] == "receive" else send(sys.argv[2], int(sys.argv[3])))
+    what, *more = sys.argv[1:]
+    uvloop.run(receive() if what == "receive" else send(more[0], int(more[1]), int(more[2])))

@@ -61,17 +61,30 @@ def test_who_is_not_let_in_is_told_why(owner: Person) -> None:
     assert "event prefix filter is required" in said["sentence"]
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
-def test_a_stream_outlives_the_server(
-    rollcall: Cloud, owner: Person, ended_by: signal.Signals
-) -> None:
+def test_a_stream_outlives_the_server(rollcall: Cloud, owner: Person) -> None:
     """It says that it is disconnected, tries again by itself, and hears what comes then."""
     with opened(owner.js, "getEventStream", deviceId="mine") as stream:
         assert stream.next()[0] == "connected"
-        os.kill(rollcall.status["pids"]["api"], ended_by)
+        os.kill(rollcall.status["pids"]["api"], signal.SIGTERM)
         happened = stream.until("reconnect-success")
         assert happened[0] == "disconnect"
         assert set(happened[1:]) == {"reconnect", "reconnect-success"}
         rollcall.wait_ready()
         owner.js.call("publishEvent", name="after", data="all")
         assert stream.event()["name"] == "after"
+
+
+def test_a_stream_outlives_a_server_that_falls_silent(rollcall: Cloud, owner: Person) -> None:
+    """After 15 seconds without a byte the library hangs up by itself, and tries again."""
+    with opened(owner.js, "getEventStream", deviceId="mine") as stream:
+        assert stream.next()[0] == "connected"
+        api = rollcall.status["pids"]["api"]
+        os.kill(api, signal.SIGSTOP)
+        try:
+            assert stream.until("reconnect") == ["disconnect", "reconnect"]
+        finally:
+            os.kill(api, signal.SIGCONT)
+        assert stream.until("reconnect-success")[-1] == "reconnect-success"
+        owner.js.call("publishEvent", name="after", data="once")
+        owner.js.call("publishEvent", name="end")
+        assert [stream.event()["name"], stream.event()["name"]] == ["after", "end"]

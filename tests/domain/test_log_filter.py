@@ -138,9 +138,7 @@ def test_nothing_was_said_is_no_number_and_holds_no_word() -> None:
 
 def test_the_same_modifier_again_means_either_and_words_all() -> None:
     found = parse('one "two words" device:a DEVICE:"B c" event:x event:y')
-    assert found == LogFilter(
-        words=("one", "two words"), devices=("a", "b c"), events=("x", "y")
-    )
+    assert found == LogFilter(words=("one", "two words"), devices=("a", "b c"), events=("x", "y"))
 
 
 def test_a_quote_is_escaped_in_quotes_and_plain_elsewhere() -> None:

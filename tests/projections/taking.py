@@ -4,6 +4,7 @@ import asyncio
 
 import nats
 import psycopg
+from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from device_edge.connection import Broken, connect
@@ -49,7 +50,7 @@ async def taking(database: str, url: str) -> None:
     await connection.close()
 
 
-async def is_empty(connection: nats.aio.client.Client, database: str) -> bool:
+async def is_empty(connection: Client, database: str) -> bool:
     """Whether everything in the stream was taken."""
     try:
         found = await connection.jetstream().stream_info(DEVICE_EVENTS_STREAM)

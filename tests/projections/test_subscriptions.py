@@ -14,7 +14,7 @@ from domain.session import RecordDescription
 from projections import subscriptions
 from projections.fleet.model import FleetModel
 from projections.following import Follower
-from projections.link import Link
+from projections.link import Link, Message
 from projections.subscribers import SubscriberModel
 from projections.subscriptions import Subscriptions
 from projections.tracking import Tracking
@@ -77,7 +77,7 @@ def heard(database: str, link: Link, url: str, *names: str, **said: Any) -> list
 
 
 def everything_heard(link: Link, ear: Ear) -> list[tuple[str, str]]:
-    link.send([subscriptions.Message("d.end.dn.event", b"{}")])
+    link.send([Message("d.end.dn.event", b"{}")])
     found = []
     while (message := ear.heard(1)[0])[0] != "d.end.dn.event":
         found.append((message[0].split(".")[1], message[1]["name"]))
