@@ -26,15 +26,23 @@ log = logging.getLogger("rollcall.api")
 
 TAKEN_AT_ONCE = 200
 TAKEN_AT_ONCE_MAX = 20_000  # where much is sent, as much as in the last turn
+AHEAD_OF_WHAT_IS_LEFT = 100  # at most one part of so many is taken ahead
 SETTLE_S = 2.0
 HELD_S = 60.0  # others take what we held for longer without a word
 LOOK_AGAIN_S = 2.0  # at the limit: it may be raised, or others may give back
 
 PRODUCT_MADE = "SELECT created_at FROM fleet.product WHERE product_id = %s::integer"
 USER_CAME = "SELECT created_at FROM access.account WHERE user_id = %s"
+# Near the limit hardly anything is taken ahead: integrations want what is left as well.
 TAKE = """
-    SELECT usage.take_for(%(holder)s, %(held_s)s, %(meter)s, %(start)s, %(end)s,
-        (SELECT limit_messages FROM metered.allowance WHERE meter = %(meter)s), %(wanted)s)
+    SELECT usage.take_for(%(holder)s, %(held_s)s, %(meter)s, %(start)s, %(end)s, allowed,
+        %(wanted)s + least(%(ahead)s,
+                           coalesce(greatest(0, allowed - used) / %(share)s, %(ahead)s)))
+    FROM (
+        SELECT (SELECT limit_messages FROM metered.allowance WHERE meter = %(meter)s) AS allowed,
+               coalesce((SELECT counted + in_flight FROM usage.meter
+                         WHERE meter = %(meter)s AND period_start = %(start)s), 0) AS used
+    ) AS known
 """
 RETURN = "SELECT usage.settle_for(%(holder)s, %(meter)s, %(start)s, %(settled)s, 0)"
 SETTLE = """
@@ -232,7 +240,8 @@ class Meters:
             return
         ahead = min(TAKEN_AT_ONCE_MAX, max(TAKEN_AT_ONCE, account.sent_lately, account.sent))
         async with self._database.writing() as rows:
-            taken: int = await rows.value(TAKE, {**self._named(account), "wanted": wanted + ahead})
+            asked = {**self._named(account), "wanted": wanted, "ahead": ahead}
+            taken: int = await rows.value(TAKE, asked)
         account.left += taken
         account.idle = False
         if taken < wanted:
@@ -256,7 +265,7 @@ class Meters:
             done = await rows.value(SETTLE if settled.sent else RETURN, told)
             if settled.sent and done is None:
                 # Others gave it back, as if we had died: it was sent all the same.
-                await rows.value(TAKE, {**told, "wanted": settled.sent})
+                await rows.value(TAKE, {**told, "wanted": settled.sent, "ahead": 0})
                 done = await rows.value(SETTLE, {**told, "settled": settled.sent})
         except (psycopg.OperationalError, PoolTimeout):
             account.unsettle(settled)
@@ -267,7 +276,7 @@ class Meters:
     def _named(self, account: Account) -> dict[str, object]:
         start, end = account.period
         named = {"meter": account.meter, "start": start, "end": end}
-        return {**named, "holder": self._holder, "held_s": HELD_S}
+        return {**named, "holder": self._holder, "held_s": HELD_S, "share": AHEAD_OF_WHAT_IS_LEFT}
 
 
 def of_account(paid: Paid, account: Account) -> Sequence[Frame]:

@@ -50,6 +50,11 @@ class Field:
         """Wait until it holds of the device. Raises TimeoutError."""
         self._do(device.until(holds, ONLINE_TIMEOUT_S))
 
+    def publish(self, device: ReferenceDevice, name: str, data: str) -> None:
+        """Until it is kept."""
+        ack = self._do(device.publish([{"name": name, "data": data}]))
+        assert ack["stored"] == 1, ack
+
     def disconnect_all(self) -> None:
         for device_id in [*self._lives]:
             self._do(self._end(device_id))

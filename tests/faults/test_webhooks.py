@@ -33,5 +33,6 @@ async def test_devices_events_are_delivered_in_their_order(battered: World) -> N
     await until_delivered(battered)
     heard = defaultdict(list)
     for text in battered.accepting.accepted.values():
-        heard[text.rpartition("-")[0]].append(text)
+        device_id, _, measured = text.partition(" ")
+        heard[device_id].append(measured)
     assert dict(heard) == battered.log.measured()

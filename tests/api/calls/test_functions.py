@@ -289,7 +289,8 @@ async def test_a_reserved_word_is_no_function_and_no_variable(
     plain: httpx.AsyncClient, lamp: Lamp, word: str
 ) -> None:
     called = await plain.post(f"{lamp.own_path}/{word}")
-    read = await plain.get(f"{lamp.own_path}/{word}")
+    # What a device says has an address of its own, and no end.
+    read = called if word == "events" else await plain.get(f"{lamp.own_path}/{word}")
     for answer in (called, read):
         assert answer.status_code in (404, 501)
         assert answer.json()["error"] in ("not_found", "not_supported")
