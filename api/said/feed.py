@@ -29,6 +29,7 @@ PAGE_ROWS_MAX = 1_000
 PAUSE_S = 0.005  # between pages: what is said meanwhile comes together
 LOOK_S = 1.0  # with nothing said for so long, look
 RECONNECT_S = 0.5
+REACH_LOOK_S = 0.005
 BEGIN_TIMEOUT_S = 5.0
 
 # What devices are called, and by whom: see Earshot.may_name.
@@ -90,6 +91,15 @@ class Feed:
         try:
             async with asyncio.timeout(BEGIN_TIMEOUT_S):
                 await self._begun.wait()
+        except TimeoutError:
+            raise Contended from None
+
+    async def has_reached(self, place: int) -> None:
+        """Waits, bounded, until that was told. Raises Contended."""
+        try:
+            async with asyncio.timeout(BEGIN_TIMEOUT_S):
+                while self.place < place:
+                    await asyncio.sleep(REACH_LOOK_S)
         except TimeoutError:
             raise Contended from None
 

@@ -16,6 +16,7 @@ from api.said.earshot import Earshot
 from api.said.stored import Stored
 from api.views import stamp
 from domain.holders import is_customer
+from domain.meter_names import meter_of
 from domain.published import BY_API
 from projections.telemetry import DeviceEventRow
 
@@ -94,7 +95,7 @@ def frame_of(stored: Stored, earshot: Earshot, form: Form) -> Frame:
     # A line break in a name would end the field; JSON has it escaped.
     name = row.name.replace("\r", " ").replace("\n", " ")
     wire = f"id: {row.id}\nevent: {name}\ndata: {written}\n\n".encode()
-    return Frame(row.id, meter_of(row, earshot), row.device_id, wire)
+    return Frame(row.id, charged(row, earshot), row.device_id, wire)
 
 
 def own_event(stored: Stored) -> dict[str, Any]:
@@ -148,14 +149,14 @@ def speaker_of(row: DeviceEventRow) -> str:
     return row.publisher
 
 
-def meter_of(row: DeviceEventRow, earshot: Earshot) -> str:
+def charged(row: DeviceEventRow, earshot: Earshot) -> str:
     """Who is charged: the product that is listened to, or the person; for a customer, the product
     that they are a customer of."""
     if row.product_id is not None and (
         earshot.product_ids is not None or is_customer(earshot.holder)
     ):
-        return f"product-{row.product_id}"
-    return f"user-{earshot.holder}"
+        return meter_of(row.product_id, None)
+    return meter_of(None, earshot.holder)
 
 
 def comment(sentence: str, place: int) -> bytes:

@@ -155,11 +155,13 @@ class OpenStream:
         """What is said from now on is not missed. Raises Contended."""
         self._feed.join()
         await self._feed.has_begun()
-        if self.wish.after is None:
-            self.listener.begin_at(self._attach())
-            return
         async with self._streams.database.reading() as rows:
             last: int = await rows.value(LAST)
+        if self.wish.after is None:
+            # What was said before that may not have been told yet.
+            await self._feed.has_reached(last)
+            self.listener.begin_at(self._attach())
+            return
         # What is not there yet cannot have been seen.
         self.listener.begin_at(min(self.wish.after, last))
 

@@ -69,6 +69,10 @@ INTEGRATIONS: LiteralString = (
     f"SELECT {COLUMNS} FROM integrations.integration WHERE integration_id = ANY(%s)"
 )
 
+# What is sent carries the id of its delivery: a crash of the database must not give the same event
+# another one. With this commit everything is on disk that was seen before it.
+DURABLE: LiteralString = "SET LOCAL synchronous_commit = on"
+
 Connection = AsyncConnection[tuple[Any, ...]]
 
 
@@ -123,6 +127,7 @@ class Claims:
         Raises LeaseLost.
         """
         async with connection.pipeline(), connection.transaction():
+            await connection.execute(DURABLE)
             standing = await leases.stand_on(connection, self._lease_id)
             rooms = await self._rooms(connection, now, room, busy)
             await leases.must_stand(standing)

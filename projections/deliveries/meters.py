@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
 
+from domain.meter_names import product_of, user_of
 from domain.period import Period, period_of
 
-PRODUCT, USER = "product-", "user-"
 NO_ANNIVERSARY = date(2000, 1, 1)
 ANNIVERSARIES_MAX = 10_000  # remembered
 
@@ -120,7 +120,7 @@ class Meters:
         if unknown:
             if len(self._anniversaries) > ANNIVERSARIES_MAX:
                 self._anniversaries.clear()
-            asked = columns([(meter, *whose(meter)) for meter in unknown])
+            asked = columns([(meter, product_of(meter), user_of(meter)) for meter in unknown])
             cursor = await connection.execute(ANNIVERSARIES, asked, prepare=True)
             found = await cursor.fetchall()
             self._anniversaries |= {meter: since for meter, since in found if since}
@@ -134,13 +134,6 @@ async def must_be_held(held: Held) -> None:
     """Raises NotHeld."""
     if held is not None and not all(is_held for (is_held,) in await held.fetchall()):
         raise NotHeld
-
-
-def whose(meter: str) -> tuple[int | None, str | None]:
-    """The product, or the user."""
-    if meter.startswith(PRODUCT):
-        return int(meter.removeprefix(PRODUCT)), None
-    return None, meter.removeprefix(USER)
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

@@ -43,7 +43,7 @@ def test_a_write_answers_what_it_did_even_if_nobody_follows(
     answer = client.post("/v1/products", json=body)
     assert answer.status_code == 201
     assert answer.json()["product"]["name"] == "alone"
-    assert answer.headers["X-Rollcall-Behind"] == "fleet, history, access"
+    assert answer.headers["X-Rollcall-Behind"] == "fleet, history, access, integrations"
     assert answer.headers["X-Rollcall-Position"] == "3"  # after the caller, and the caller's token
     product_id = answer.json()["product"]["id"]
     assert client.get(f"/v1/products/{product_id}").status_code == 403
@@ -56,7 +56,7 @@ def test_a_read_waits_for_the_position_it_asks_for(
     body = {"name": "soon", "platform_id": PLATFORM}
     product_id = client.post("/v1/products", json=body).json()["product"]["id"]
     late = client.get("/v1/products", params={"at_least": 3})
-    assert late.headers["X-Rollcall-Behind"] == "fleet, history, access"
+    assert late.headers["X-Rollcall-Behind"] == "fleet, history, access, integrations"
     assert late.json()["products"] == []
     with following(database):
         end = time.monotonic() + 20

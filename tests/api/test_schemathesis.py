@@ -46,8 +46,10 @@ CHECKS_LEFT_OUT = (
 )
 REFUSED = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
 # A rule that says no is a 400, and no schema knows the rules; a device may be offline, or say no;
-# what is allowed in each of its parts may be too large.
-ACCEPTED = ["2xx", "304", "400", "401", "403", "404", "408", "409", "413", "416", "429", "502"]
+# what is allowed in each of its parts may be too large; a key may be one of another call.
+ACCEPTED = [
+    "2xx", "304", "400", "401", "403", "404", "408", "409", "413", "416", "422", "429", "502"
+]  # fmt: skip
 # To read, nobody has to know rules, but of these: positions and times of the log, what devices
 # said, and OAuth.
 READ_BY_RULES = (

@@ -185,8 +185,11 @@ def test_an_administrator_says_what_is_allowed(usage: Usage, api: httpx.Client) 
 
 def test_everybody_sees_their_own(usage: Usage, api: httpx.Client) -> None:
     usage.send({"a": 4})
-    found = api.get("/v1/user/usage", params={"per_page": 100}).json()
-    mine = [one for one in found["products"] if one["product_id"] == usage.world.id]
+    mine, page, pages = [], 0, 1
+    while page < pages:
+        page += 1
+        found = api.get("/v1/user/usage", params={"per_page": 100, "page": page}).json()
+        mine += [one for one in found["products"] if one["product_id"] == usage.world.id]
+        pages = found["meta"]["total_pages"]
     assert [one["outbound_messages"]["used"] for one in mine] == [4]
     assert found["sandbox"]["outbound_messages"]["used"] == 0
-    assert found["meta"]["total"] >= 1
