@@ -41,7 +41,7 @@ class DeviceProtection(Struct, frozen=True):
 UNPROTECTED = DeviceProtection("disabled")
 
 
-class DeviceObject(Struct, frozen=True, gc=False, kw_only=True):
+class DeviceObject(Struct, frozen=True, gc=False):
     """`targeted_firmware_release_version` is what releases alone say, `firmware_target` all.
 
     `firmware_reason` says where the device stands to its target, as the overview counts it. The
@@ -77,25 +77,26 @@ class DeviceObject(Struct, frozen=True, gc=False, kw_only=True):
     system_firmware_version: str | None
     current_build_target: str | None
     default_build_target: str | None
-    pinned_build_target: None = None
     app_hash: str | None
     reset_reason: str | None
     cellular: bool
-    status: str = "normal"
     functions: list[str]
     variables: dict[str, str]
     subscriptions: list[str]
     owner: str | None
     serial_number: str | None
-    mac_wifi: None = None
     imei: str | None
     iccid: str | None
     last_iccid: str | None
+    imported_at: str | None
+    billed_since: str | None
+    # what Rollcall has nothing to say of, or always the same
+    pinned_build_target: None = None
+    status: str = "normal"
+    mac_wifi: None = None
     mobile_secret: None = None
     last_app: None = None
     device_protection: DeviceProtection = UNPROTECTED
-    imported_at: str | None
-    billed_since: str | None
 
 
 class OfCohort(NamedTuple):
@@ -129,49 +130,50 @@ def shown_device(
         known[row.cohort_id] = alike
     platform_id = platform_of(row, product)
     system_version = row.system_version or None
+    # By place, in the order of the fields: by name takes twice as long, a hundred times a page.
     return DeviceObject(
-        id=row.device_id,
-        name=row.name or None,
-        product_id=platform_id if product is None else product.product_id,
-        platform_id=platform_id,
-        notes=row.notes or None,
-        groups=alike.groups,
-        development=row.development,
-        quarantined=alike.quarantined,
-        denied=alike.denied,
-        online=row.online,
-        connected=row.online,
-        last_heard=stamp_or_none(row.last_heard_at),
-        last_handshake_at=stamp_or_none(row.last_handshake_at),
-        last_ip_address=row.last_ip or None,
-        firmware_product_id=row.firmware_product_id,
-        firmware_version=row.firmware_version,
-        desired_firmware_version=row.locked_version,
-        targeted_firmware_release_version=alike.release_target,
-        firmware_updates_enabled=row.updates_enabled,
-        firmware_updates_forced=row.forced,
-        firmware_target=alike.shown_target,
-        firmware_reason=reason_of_device(row, alike.target),
-        firmware_update=shown_update(row),
-        stuck_firmware_version=row.stuck_version,
-        told=row.told,
-        handshake_position=row.told_position,
-        system_firmware_version=system_version,
-        current_build_target=system_version,
-        default_build_target=system_version,
-        app_hash=row.app_hash or None,
-        reset_reason=row.reset_reason or None,
-        cellular=platform_id in CELLULAR_PLATFORMS,
-        functions=row.functions or [],
-        variables=row.variables or {},
-        subscriptions=row.subscriptions or [],
-        owner=row.owner_name or row.owner,
-        serial_number=row.serial_number or None,
-        imei=row.imei or None,
-        iccid=row.iccid or None,
-        last_iccid=row.iccid or None,
-        imported_at=stamp_or_none(row.entered_at),
-        billed_since=stamp_or_none(row.billed_since),
+        row.device_id,  # id
+        row.name or None,  # name
+        platform_id if product is None else product.product_id,
+        platform_id,
+        row.notes or None,  # notes
+        alike.groups,
+        row.development,
+        alike.quarantined,
+        alike.denied,
+        row.online,
+        row.online,  # connected
+        stamp_or_none(row.last_heard_at),  # last_heard
+        stamp_or_none(row.last_handshake_at),  # last_handshake_at
+        row.last_ip or None,  # last_ip_address
+        row.firmware_product_id,
+        row.firmware_version,
+        row.locked_version,  # desired_firmware_version
+        alike.release_target,  # targeted_firmware_release_version
+        row.updates_enabled,  # firmware_updates_enabled
+        row.forced,  # firmware_updates_forced
+        alike.shown_target,  # firmware_target
+        reason_of_device(row, alike.target),  # firmware_reason
+        shown_update(row),  # firmware_update
+        row.stuck_version,  # stuck_firmware_version
+        row.told,
+        row.told_position,  # handshake_position
+        system_version,  # system_firmware_version
+        system_version,  # current_build_target
+        system_version,  # default_build_target
+        row.app_hash or None,  # app_hash
+        row.reset_reason or None,  # reset_reason
+        platform_id in CELLULAR_PLATFORMS,  # cellular
+        row.functions or [],  # functions
+        row.variables or {},  # variables
+        row.subscriptions or [],  # subscriptions
+        row.owner_name or row.owner,
+        row.serial_number or None,  # serial_number
+        row.imei or None,  # imei
+        row.iccid or None,  # iccid
+        row.iccid or None,  # last_iccid
+        stamp_or_none(row.entered_at),  # imported_at
+        stamp_or_none(row.billed_since),  # billed_since
     )
 
 
