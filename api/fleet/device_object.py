@@ -130,8 +130,7 @@ def shown_device(
         known[row.cohort_id] = alike
     platform_id = platform_of(row, product)
     system_version = row.system_version or None
-    # By place, in the order of the fields: by name takes twice as long, a hundred times a page.
-    return DeviceObject(
+    return DeviceObject(  # by place: by name takes twice as long, a hundred times a page
         row.device_id,  # id
         row.name or None,  # name
         platform_id if product is None else product.product_id,

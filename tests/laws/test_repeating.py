@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from domain.claim_code import ClaimCodeIssued, ClaimCodeTaken, IssueClaimCode
 from domain.deciders import DECIDERS
-from domain.device_commands import AdmitDevice, FlashOwnBinary
+from domain.device_commands import AdmitDevice, FlashBinary, FlashOwnBinary
 from domain.device_events import (
     DevelopmentMarked,
     DeviceImported,
@@ -125,10 +125,16 @@ waiting = DeviceQuarantined(device_id=ID, product_id=7000)
 flash_own = FlashOwnBinary(
     device_id=ID, owner="u1", sha256="1" * 64, size_bytes=512, online=True, request="r1"
 )
+ours = {"device_id": ID, "product_id": 7000}
+developed = (DeviceImported(**ours), DevelopmentMarked(**ours))
 SCENES: dict[type[Command], tuple[tuple[Event, ...], Command]] = {
     CreateIntegration: ((), CreateIntegration(**HOOK, user_id="u1")),
     AdmitDevice: ((claimed, waiting), AdmitDevice(device_id=ID, product_id=7000, owner="u1")),
     FlashOwnBinary: ((claimed,), flash_own),
+    FlashBinary: (
+        developed,
+        FlashBinary(**ours, sha256="1" * 64, size_bytes=512, online=True, request="r1"),
+    ),
     ClaimDevice: ((), ClaimDevice(device_id=ID, user_id="u1", reachable=True)),
     AcceptTransfer: (
         (claimed, asked),
