@@ -29,7 +29,7 @@ DEVICES = 5_000
 FETCHED, FETCHED_AHEAD = 5_000, 2
 FETCH_TIMEOUT_S = 0.2
 UNACKNOWLEDGED_MAX = 200_000
-UNSTORED_MAX = 2_000  # sent before an answer is waited for; NATS drops what it cannot queue
+UNSTORED_MAX = 500  # sent before an answer is waited for; NATS drops what it cannot queue
 PENDING_BYTES_MAX = 64 << 20
 EPOCH_US = 946_684_800_000_000
 
