@@ -17,6 +17,7 @@ from api.cloud import Settings
 from api.limits import LimitsMalformed, limits_wanted
 from api.network import ProxiesMalformed, proxies_wanted
 from api.server import create_app
+from api.silence import give_up_silent
 from domain.log.master_keys import MasterKeyMalformed, source_of
 from projections.deliveries.addresses import NetworksMalformed, reach_of
 
@@ -39,6 +40,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        give_up_silent(one for server in self.servers for one in server.sockets)
         # What a process starts with stays: to look through it for garbage again and again is waste.
         gc.collect()
         gc.freeze()

@@ -93,9 +93,9 @@ CLOSED = """
                     substring(batch.meter FROM '^user-(.*)'), '') AS payer
     FROM usage.batch JOIN usage.meter USING (meter, period_start)
     LEFT JOIN metered.allowance USING (meter)
-    LEFT JOIN fleet.product ON batch.meter = 'product-' || product.product_id
+    LEFT JOIN fleet.product ON product_id = substring(batch.meter FROM '^product-([0-9]+)$')::int
     LEFT JOIN access.organization
-           ON product.owner = 'organization:' || organization.organization_id
+           ON organization_id = substring(product.owner FROM '^organization:(.*)')
     ORDER BY batch.closed_at, batch.batch_id LIMIT %s
 """
 TOLD = """
@@ -104,14 +104,25 @@ TOLD = """
 """
 DATA_BEFORE = "SELECT before FROM usage.data_recorded"
 DATA_BEGINS = """
-    INSERT INTO usage.data_recorded (before)
-    SELECT coalesce(min(day), %s) FROM usage.data ON CONFLICT DO NOTHING
+    INSERT INTO usage.data_recorded (before, closed_before)
+    SELECT first, first FROM (SELECT coalesce(min(day), %s) FROM usage.data) AS known (first)
+    ON CONFLICT DO NOTHING
 """
+# From then on nobody adds to the day: whoever is at it is waited for.
+DATA_CLOSED = "UPDATE usage.data_recorded SET closed_before = %s"
+# A device in no product is one of its owner's: of who that is when the day is counted.
 DATA_OF_DAY = """
     SELECT 'product-' || product_id AS meter, (created_at AT TIME ZONE 'UTC')::date AS since,
            sum(messages)::bigint AS messages, sum(bytes)::bigint AS bytes, count(*) AS devices
     FROM usage.data JOIN fleet.product USING (product_id)
-    WHERE day = %s AND product_id <> 0 GROUP BY product_id, created_at ORDER BY product_id
+    WHERE day = %(day)s AND product_id <> 0 GROUP BY product_id, created_at
+  UNION ALL
+    SELECT 'user-' || user_id, (created_at AT TIME ZONE 'UTC')::date,
+           sum(messages)::bigint, sum(bytes)::bigint, count(*)
+    FROM usage.data JOIN fleet.device USING (device_id)
+    JOIN access.account ON user_id = device.owner AND NOT erased
+    WHERE day = %(day)s AND data.product_id = 0 GROUP BY user_id, created_at
+    ORDER BY 1
 """
 DATA_MOVED = "UPDATE usage.data_recorded SET before = %s"
 
@@ -140,7 +151,8 @@ class Closed(Struct):
 
 
 class DataOfDay(Struct):
-    """What the devices of a product sent in a day. `since` is when its periods count from."""
+    """What the devices of a product, or of a user, sent in a day. `since` is when its periods count
+    from."""
 
     meter: str
     since: date
@@ -203,7 +215,7 @@ class Metering:
         return bool(batches)
 
     def _tell_data(self, connection: Sql, now: datetime) -> None:
-        """Of each day that is over, what the devices of each product sent."""
+        """Of each day that is over, what the devices of each product, and of each user, sent."""
         today = (now - DAY_SETTLES).astimezone(UTC).date()
         connection.execute(DATA_BEGINS, [today])
         row = connection.execute(DATA_BEFORE).fetchone()
@@ -211,8 +223,9 @@ class Metering:
         day: date = row[0]
         if day >= today:
             return
+        connection.execute(DATA_CLOSED, [day + timedelta(days=1)])
         with connection.cursor(row_factory=class_row(DataOfDay)) as cursor:
-            sent = cursor.execute(DATA_OF_DAY, [day]).fetchall()
+            sent = cursor.execute(DATA_OF_DAY, {"day": day}).fetchall()
         for one in sent:
             start, end = period_of(one.since, day)
             command = RecordData(

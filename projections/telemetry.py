@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from msgspec import Struct
 from psycopg import Connection
 
-from domain.published import CHANNEL
+from domain.published import BY_API, CHANNEL
 
 __all__ = [
     "AFTER",
@@ -49,6 +49,14 @@ class DeviceEventRow(Struct, frozen=True):
     version: int | None
     publisher: str | None
     position: int | None
+
+    @property
+    def core_id(self) -> str:
+        """Who said it, as it is told: the device, also where people said it as the device, or the
+        cloud."""
+        if self.publisher in (None, BY_API):
+            return self.device_id
+        return self.publisher
 
 
 COLUMNS: LiteralString = (

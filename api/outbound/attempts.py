@@ -37,11 +37,6 @@ CONDITIONS = {
     "to": "at < %(to)s",
     "place": "attempt_id < %(place)s",
 }
-COUNTERS = """
-    SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
-           count(*) FILTER (WHERE state = 'parked') AS parked
-    FROM outbound.delivery WHERE integration_id = %s AND state IN ('waiting', 'parked')
-"""
 
 
 class AttemptRow(Struct, frozen=True):
@@ -84,13 +79,6 @@ class AttemptObject(Struct, frozen=True):
     response: str
 
 
-class Counters(Struct, frozen=True):
-    """How many deliveries there are in each state that is not an end."""
-
-    waiting: int
-    parked: int
-
-
 def shown_attempt(row: AttemptRow) -> AttemptObject:
     return AttemptObject(
         id=str(row.attempt_id),
@@ -113,10 +101,6 @@ def shown_attempt(row: AttemptRow) -> AttemptObject:
 async def last_attempts(rows: Rows, integration_id: str) -> list[AttemptObject]:
     """The last attempts for an integration, the newest first."""
     return [shown_attempt(row) for row in await rows.all(AttemptRow, LAST, [integration_id])]
-
-
-async def counters_of(rows: Rows, integration_id: str) -> Counters:
-    return await rows.one(Counters, COUNTERS, [integration_id]) or Counters(0, 0)
 
 
 async def attempts_of(rows: Rows, delivery_id: int) -> list[AttemptObject]:

@@ -118,7 +118,13 @@ async def replay(call: Call, body: ReplayWanted) -> Replayed:
         )
     )
     async with call.cloud.database.writing() as rows:
-        made = await by_hand.replay(rows.connection, row.integration_id, history, datetime.now(UTC))
+        made = await by_hand.replay(
+            rows.connection,
+            row.integration_id,
+            history,
+            datetime.now(UTC),
+            request=asked_by(call),
+        )
     last = None if made.last_place is None else str(made.last_place)
     return Replayed(made.deliveries, last, more=made.deliveries >= REPLAYED_MAX)
 

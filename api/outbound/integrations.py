@@ -14,7 +14,8 @@ from api.call import Call
 from api.database import Snapshot
 from api.fleet.products import product_in
 from api.outbound import owned
-from api.outbound.attempts import AttemptObject, Counters, counters_of, last_attempts
+from api.outbound.attempts import AttemptObject, last_attempts
+from api.outbound.counters import Counters, counters_of
 from api.outbound.shown import IntegrationObject, parts_of, shown
 from api.outbound.wanted import (
     NAMES,
@@ -63,7 +64,7 @@ class NewIntegration(IntegrationObject, frozen=True, kw_only=True, omit_defaults
 
 
 class WholeIntegration(IntegrationObject, frozen=True, kw_only=True, omit_defaults=True):
-    """One, with its last attempts, the newest first, and how many deliveries wait or are parked."""
+    """One, with its last attempts, the newest first, and what becomes of its deliveries."""
 
     logs: list[AttemptObject]
     counters: Counters

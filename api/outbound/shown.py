@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from api.outbound.wanted import NAMES
+from api.outbound.wanted import NAMES, SPELLED
 from api.views import stamp
 from domain.subjects import out_of
 from projections.integrations.settings import NatsSettings, Settings, WebhookSettings
@@ -12,21 +12,14 @@ from projections.integrations.stored import Opened, Row
 
 MASK = "•••"
 
-SPELLED = {
+SHOWN = SPELLED | {
     "device_id": "deviceID",
-    "request_type": "requestType",
-    "response_topic": "responseTopic",
-    "error_topic": "errorResponseTopic",
-    "response_template": "responseTemplate",
-    "no_defaults": "noDefaults",
-    "reject_unauthorized": "rejectUnauthorized",
-    "data_url": "dataUrlResponseEvent",
     "hook_url": "hookUrl",
     "integration_url": "integrationUrl",
 }
 
 
-class IntegrationObject(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=SPELLED):
+class IntegrationObject(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=SHOWN):
     """The Particle API's integration. To who may not change it, what may be secret is shown as •••.
 
     `signing_secret` is shown when it is new, and never again; `url` of a Nats is its subject.

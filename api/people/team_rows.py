@@ -23,7 +23,8 @@ OF_PRODUCT = """
            p.slug, p.name,
            coalesce(o.owner, substring(p.owner FROM '^user:(.*)$'), '') AS owner
     FROM fleet.product p
-    LEFT JOIN access.organization o ON p.owner = 'organization:' || o.organization_id
+    LEFT JOIN access.organization o
+           ON o.organization_id = substring(p.owner FROM '^organization:(.*)')
     WHERE NOT p.retired AND p.product_id = %s
 """
 OF_ORGANIZATION = """

@@ -104,7 +104,7 @@ def own_event(stored: Stored) -> dict[str, Any]:
         "data": row.data,
         "ttl": row.ttl,
         "published_at": stamp(row.published_at),
-        "coreid": speaker_of(row),
+        "coreid": row.core_id,
     }
 
 
@@ -127,7 +127,7 @@ def log_event(stored: Stored) -> LogEvent:
         data=row.data,
         ttl=row.ttl,
         published_at=stamp(row.published_at),
-        coreid=speaker_of(row),
+        coreid=row.core_id,
         device_id=None if row.device_id == ABOUT_NO_DEVICE else row.device_id,
         device_name=stored.device_name,
         product_id=row.product_id,
@@ -140,13 +140,6 @@ TOLD: Mapping[Form, Callable[[Stored], dict[str, Any]]] = {
     Form.PRODUCT: product_event,
     Form.LOG: lambda stored: asdict(log_event(stored)),
 }
-
-
-def speaker_of(row: DeviceEventRow) -> str:
-    """Who published it, as clients are told. What the API publishes as a device counts as its."""
-    if not row.publisher or row.publisher == BY_API:
-        return row.device_id
-    return row.publisher
 
 
 def charged(row: DeviceEventRow, earshot: Earshot) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.call import Call
 from api.database import Rows
 from api.fleet.products import ProductsWanted, product_in, seen_by
 from api.views import Page, page_of, stamp_or_none
-from domain.meter_names import PRODUCT, USER
+from domain.meter_names import PRODUCT, USER, product_of, user_of
 from domain.period import Period, period_of
 
 # Every reader of one moment sees the counts of one moment.
@@ -32,10 +33,27 @@ METERED = """
     LEFT JOIN metered.period USING (meter, period_start)
     LEFT JOIN metered.allowance USING (meter)
 """
+# Whole days as they are in the log, and what each device sent since.
 DATA = """
-    SELECT product_id, sum(messages)::bigint AS messages, sum(bytes)::bigint AS bytes
-    FROM unnest(%s::integer[], %s::date[], %s::date[]) AS asked (product_id, starts, ends)
-    JOIN usage.data USING (product_id) WHERE day >= starts AND day < ends GROUP BY product_id
+    WITH asked AS (
+        SELECT meter, product_id, user_id, starts, ends,
+               greatest(starts, (SELECT max(day) + 1 FROM metered.data_day
+                                 WHERE data_day.meter = named.meter)) AS since
+        FROM unnest(%s::text[], %s::integer[], %s::text[], %s::date[], %s::date[])
+            AS named (meter, product_id, user_id, starts, ends)
+    )
+    SELECT meter, sum(messages)::bigint AS messages, sum(bytes)::bigint AS bytes FROM (
+        SELECT meter, messages, bytes FROM asked JOIN metered.data_day USING (meter)
+        WHERE day >= starts AND day < ends
+      UNION ALL
+        SELECT meter, messages, bytes FROM asked JOIN usage.data USING (product_id)
+        WHERE day >= since AND day < ends
+      UNION ALL
+        SELECT meter, messages, bytes FROM asked JOIN fleet.device ON device.owner = asked.user_id
+        CROSS JOIN generate_series(since, ends - 1, '1 day') AS one (day)
+        JOIN usage.data ON data.day = one.day::date AND data.device_id = device.device_id
+                       AND data.product_id = 0
+    ) AS sent GROUP BY meter
 """
 VISIBLE = """
     SELECT array_agg(product_id ORDER BY product_id), max(total) FROM (
@@ -74,7 +92,7 @@ class UsageObject(Struct, frozen=True):
     period_start: str
     renews_on: str
     outbound_messages: Outbound
-    data: Data | None = None
+    data: Data
     devices: int | None = None
     team_members: int | None = None
 
@@ -105,7 +123,7 @@ class Metered(Struct, frozen=True):
 
 
 class DataUsed(Struct, frozen=True):
-    product_id: int
+    meter: str
     messages: int
     bytes: int
 
@@ -140,20 +158,13 @@ async def get_own_usage(call: Call, query: ProductsWanted) -> Usage:
 async def usage_of_products(rows: Rows, product_ids: Sequence[int], day: date) -> list[UsageObject]:
     """In the order of their ids."""
     products = await rows.all(ProductUsed, OF_PRODUCTS, [list(product_ids)])
-    periods = {one.product_id: period_of(one.since, day) for one in products}
-    meters = {f"{PRODUCT}{product_id}": period for product_id, period in periods.items()}
-    metered = await metered_in(rows, meters)
-    starts, ends = ([period[at] for period in periods.values()] for at in (0, 1))
-    sent = await rows.all(DataUsed, DATA, [list(periods), starts, ends])
-    data = {one.product_id: Data(one.messages, one.bytes) for one in sent}
+    periods = {f"{PRODUCT}{one.product_id}": period_of(one.since, day) for one in products}
+    used = await used_in(rows, periods)
     return [
-        UsageObject(
+        replace(
+            used[f"{PRODUCT}{one.product_id}"],
             product_id=one.product_id,
             name=one.name,
-            period_start=periods[one.product_id].start.isoformat(),
-            renews_on=periods[one.product_id].end.isoformat(),
-            outbound_messages=outbound(metered[f"{PRODUCT}{one.product_id}"]),
-            data=data.get(one.product_id, Data(0, 0)),
             devices=one.devices,
             team_members=one.team_members,
         )
@@ -165,17 +176,28 @@ async def usage_of_user(rows: Rows, user_id: str, day: date) -> UsageObject | No
     since = await rows.value(OF_USER, [user_id])
     if since is None:
         return None
-    meter, period = f"{USER}{user_id}", period_of(since, day)
-    metered = await metered_in(rows, {meter: period})
-    start, end = period.start.isoformat(), period.end.isoformat()
-    return UsageObject(None, None, start, end, outbound(metered[meter]))
+    (used,) = (await used_in(rows, {f"{USER}{user_id}": period_of(since, day)})).values()
+    return used
 
 
-async def metered_in(rows: Rows, meters: dict[str, Period]) -> dict[str, Metered]:
-    """What each meter has counted in its period."""
-    starts = [period.start for period in meters.values()]
-    found = await rows.all(Metered, METERED, [list(meters), starts])
-    return {one.meter: one for one in found}
+async def used_in(rows: Rows, periods: dict[str, Period]) -> dict[str, UsageObject]:
+    """What each meter has counted in its period, and what devices sent in that."""
+    meters = list(periods)
+    starts, ends = ([period[at] for period in periods.values()] for at in (0, 1))
+    owners = [[product_of(meter) for meter in meters], [user_of(meter) for meter in meters]]
+    found = await rows.all(DataUsed, DATA, [meters, *owners, starts, ends])
+    sent = {one.meter: Data(one.messages, one.bytes) for one in found}
+    return {
+        one.meter: UsageObject(
+            product_id=None,
+            name=None,
+            period_start=periods[one.meter].start.isoformat(),
+            renews_on=periods[one.meter].end.isoformat(),
+            outbound_messages=outbound(one),
+            data=sent.get(one.meter, Data(0, 0)),
+        )
+        for one in await rows.all(Metered, METERED, [meters, starts])
+    }
 
 
 def outbound(metered: Metered) -> Outbound:

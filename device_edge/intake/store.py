@@ -29,9 +29,14 @@ OWNERS = """
 """
 READ_POSITION = "SELECT sequence FROM edge.checkpoint WHERE reader = %s FOR UPDATE"
 MOVE_POSITION = "UPDATE edge.checkpoint SET sequence = %s WHERE reader = %s"
+# Whoever closes a day waits until we are done; what was sent on a closed one counts for the next.
 USED = """
+    WITH closed AS (SELECT closed_before FROM usage.data_recorded FOR SHARE)
     INSERT INTO usage.data AS known (day, device_id, product_id, messages, bytes)
-    SELECT * FROM unnest(%b::date[], %b::text[], %b::int4[], %b::int8[], %b::int8[])
+    SELECT greatest(sent, closed_before) AS day, device_id, product_id, sum(messages), sum(bytes)
+    FROM unnest(%b::date[], %b::text[], %b::int4[], %b::int8[], %b::int8[])
+        AS used (sent, device_id, product_id, messages, bytes) LEFT JOIN closed ON true
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (day, device_id, product_id) DO UPDATE
     SET messages = known.messages + excluded.messages, bytes = known.bytes + excluded.bytes
 """

@@ -28,7 +28,8 @@ OLDEST_PARKED = """
     SELECT delivery_id FROM outbound.delivery
     WHERE integration_id = %s AND state = 'parked' ORDER BY delivery_id LIMIT %s
 """
-# Two replays of one integration are told apart by their numbers.
+# Two replays of one integration are told apart by their numbers; one that is asked for again, with
+# the same request, was made.
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('replay ' || %s, 0))"
 MATCHING: LiteralString = f"""
       AND event.id > %(after)s AND event.id <= %(until)s
@@ -54,7 +55,7 @@ REPLAY: LiteralString = f"""
         WHERE true {MATCHING}
       ORDER BY place LIMIT %(limit)s
     ), replay AS (
-        SELECT coalesce(max(replay), 0) + 1 AS number FROM outbound.delivery
+        SELECT coalesce(max(replay), 0) + 1 AS number FROM outbound.replay
         WHERE integration_id = %(integration)s
     ), made AS (
         INSERT INTO outbound.delivery
@@ -63,7 +64,14 @@ REPLAY: LiteralString = f"""
         FROM matched, replay ORDER BY place
         RETURNING place, integration_id, device_id
     ), woken AS ({WAKE} RETURNING 1)
-    SELECT count(*), max(place) FROM made
+    INSERT INTO outbound.replay
+        (integration_id, replay, request, deliveries, last_place, asked_at)
+    SELECT %(integration)s, number, %(request)s, (SELECT count(*) FROM made),
+           (SELECT max(place) FROM made), %(now)s
+    FROM replay RETURNING deliveries, last_place
+"""
+REPLAYED = """
+    SELECT deliveries, last_place FROM outbound.replay WHERE integration_id = %s AND request = %s
 """
 
 Connection = AsyncConnection[Any]
@@ -114,19 +122,26 @@ async def replay(
     integration_id: str,
     history: Range,
     now: datetime,
+    *,
+    request: str,
     limit: int = REPLAYED_MAX,
 ) -> Replayed:
     """Deliver again what the integration, as it is now, would have been sent of that part of
-    history: each as a new delivery, with an id of its own, behind what waits already."""
+    history: each as a new delivery, with an id of its own, behind what waits already. Asked for
+    again with the same `request`, nothing more is done."""
     told = {
         **{name: getattr(history, name) for name in history.__struct_fields__},
         "integration": integration_id,
         "now": now,
+        "request": request,
         "limit": limit,
         "cloud": BY_CLOUD,
     }
     async with connection.transaction():
         await connection.execute(IN_TURN, [integration_id])
+        before = await connection.execute(REPLAYED, [integration_id, request])
+        if row := await before.fetchone():
+            return Replayed(*row)
         row = await (await connection.execute(REPLAY, told)).fetchone()
         await connection.execute(f"NOTIFY {DELIVERIES_CHANNEL}".encode())
     assert row is not None

@@ -24,12 +24,13 @@ TRY = """
 LOCK = "SELECT host FROM outbound.circuit WHERE host = ANY(%s) ORDER BY host FOR UPDATE"
 CLOSE = "DELETE FROM outbound.circuit WHERE host = ANY(%s)"
 FAILED = """
-    INSERT INTO outbound.circuit AS known (host, failures, opened, open_until)
+    INSERT INTO outbound.circuit AS known (host, failures, opened, open_until, failed_at)
     SELECT host, failures, CASE WHEN failures >= %(max)s THEN 1 ELSE 0 END,
-           CASE WHEN failures >= %(max)s THEN %(now)s + make_interval(secs => %(pause)s) END
+           CASE WHEN failures >= %(max)s THEN %(now)s + make_interval(secs => %(pause)s) END,
+           %(now)s
     FROM unnest(%(hosts)s::text[], %(counts)s::int4[]) AS now (host, failures) ORDER BY host
     ON CONFLICT (host) DO UPDATE
-    SET failures = known.failures + excluded.failures,
+    SET failures = known.failures + excluded.failures, failed_at = excluded.failed_at,
         opened = CASE WHEN known.open_until IS NULL
                        AND known.failures + excluded.failures >= %(max)s THEN 1
                       ELSE known.opened END,
@@ -40,7 +41,7 @@ FAILED = """
 """
 FAILED_AGAIN = """
     UPDATE outbound.circuit
-    SET failures = failures + 1, opened = opened + 1,
+    SET failures = failures + 1, opened = opened + 1, failed_at = %(now)s,
         open_until = %(now)s
             + make_interval(secs => least(%(pause_max)s, %(pause)s * 2 ^ least(opened, 16)))
     WHERE host = ANY(%(hosts)s)

@@ -7,14 +7,12 @@ from typing import Any, LiteralString
 from psycopg import Connection
 
 from domain.published import BY_CLOUD, CHANNEL
+from projections.deliveries.tidying import tidy
 
 PAGE_EVENTS_MAX = 2_000
 DELIVERIES_CHANNEL = "outbound"  # where it is said that something waits
 TIDY_EVERY = timedelta(minutes=10)
 EXPIRE_EVERY = timedelta(seconds=5)
-ATTEMPTS_KEPT = timedelta(days=30)
-DELIVERIES_KEPT = timedelta(days=90)
-TIDIED_AT_ONCE = 5_000
 
 # The events of a place and up, and whom they concern. What deliveries say back triggers none: it is
 # the cloud's own, and not made from the log. Everything else is somebody's.
@@ -34,7 +32,7 @@ MATCHED: LiteralString = """
            'product-' || event.product_id
     FROM event JOIN fleet.product USING (product_id)
     JOIN integrations.integration
-      ON product.owner = 'organization:' || integration.organization_id
+      ON integration.organization_id = substring(product.owner FROM '^organization:(.*)')
     WHERE NOT integration.disabled AND starts_with(event.name, integration.event_prefix)
 """
 TRIGGERS: LiteralString = '(publisher IS DISTINCT FROM %(cloud)s OR "position" IS NOT NULL)'
@@ -67,31 +65,6 @@ DISPATCH: LiteralString = f"""
 """
 # What streams took and did not hold on to.
 EXPIRE = "SELECT usage.expire()"
-# From its old end.
-TIDY_ATTEMPTS = """
-    DELETE FROM outbound.attempt WHERE attempt_id IN (
-        SELECT attempt_id FROM (
-            SELECT attempt_id, at FROM outbound.attempt ORDER BY attempt_id LIMIT %s
-        ) oldest WHERE at < %s
-    )
-"""
-# What is not in the log yet must be counted first; what waits or is parked is not over.
-TIDY_DELIVERIES = """
-    DELETE FROM outbound.delivery WHERE delivery_id IN (
-        SELECT delivery_id FROM outbound.delivery
-        WHERE (state IN ('not_sent', 'cancelled') OR batch_id IS NOT NULL) AND settled_at < %s
-        ORDER BY settled_at LIMIT %s
-    )
-"""
-CANCEL_ORPHANS = """
-    UPDATE outbound.delivery SET state = 'cancelled', reason = 'the integration was removed',
-                                 settled_at = %s
-    WHERE delivery_id IN (
-        SELECT delivery_id FROM outbound.delivery
-        LEFT JOIN integrations.integration USING (integration_id)
-        WHERE state = 'parked' AND integration.integration_id IS NULL LIMIT %s
-    )
-"""
 
 
 class Dispatch:
@@ -137,13 +110,3 @@ class Dispatch:
                 connection.execute(DISPATCH, {**told, "channel": DELIVERIES_CHANNEL}, prepare=True)
         self._place = until
         return True
-
-
-def tidy(connection: Connection[tuple[Any, ...]], now: datetime) -> bool:
-    """Remove some of what nobody needs any more; whether that was all of it."""
-    removed = (
-        connection.execute(TIDY_ATTEMPTS, [TIDIED_AT_ONCE, now - ATTEMPTS_KEPT]),
-        connection.execute(TIDY_DELIVERIES, [now - DELIVERIES_KEPT, TIDIED_AT_ONCE]),
-        connection.execute(CANCEL_ORPHANS, [now, TIDIED_AT_ONCE]),
-    )
-    return all(cursor.rowcount < TIDIED_AT_ONCE for cursor in removed)

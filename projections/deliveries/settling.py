@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from projections.deliveries import circuits, leases
+from projections.deliveries import circuits, days, leases
 from projections.deliveries.meters import Meters, columns, must_be_held
 from projections.deliveries.results import DELIVERED, REASON_CHARACTERS_MAX, Left, Result, excerpt
 
@@ -85,6 +85,7 @@ async def settle(
         units = [one.unit for one in results if one.unit]
         units += [unit for left in lefts for unit in left.unused]
         held = await meters.settle(connection, units)
+        await days.count(connection, results, now)
         await leases.must_stand(standing)
         await must_be_held(held)
 

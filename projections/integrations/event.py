@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from domain.published import BY_API
 from projections.integrations.rendering import Context
 from projections.telemetry import DeviceEventRow
 
@@ -33,13 +32,6 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def core_id_of(event: DeviceEventRow) -> str:
-    """Who said it: the device, also where people said it as the device; or the cloud."""
-    if event.publisher in (None, BY_API):
-        return event.device_id
-    return event.publisher
-
-
 def whole(event: DeviceEventRow) -> str:
     """The event as JSON."""
     return msgspec.json.encode(
@@ -49,7 +41,7 @@ def whole(event: DeviceEventRow) -> str:
             "data": event.data,
             "ttl": event.ttl,
             "published_at": instant(event.published_at),
-            "coreid": core_id_of(event),
+            "coreid": event.core_id,
             "device_id": event.device_id,
             "product_id": event.product_id,
             "version": event.version,
@@ -62,7 +54,7 @@ def defaults_of(event: DeviceEventRow) -> dict[str, str]:
     return {
         "event": event.name,
         "data": event.data or "",
-        "coreid": core_id_of(event),
+        "coreid": event.core_id,
         "published_at": instant(event.published_at),
     }
 

@@ -1,6 +1,7 @@
 """How much was used, by what, and where each unit of it can be found."""
 
-from datetime import UTC, date, datetime
+import secrets
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import psycopg
@@ -12,6 +13,7 @@ from domain.meter import RecordData, RecordOutbound
 from domain.period import period_of
 from domain.recorded import Provenance
 from projections.metered import MeteredModel
+from tests.api.person import Person
 from tests.api.serving import Served
 from tests.api.world import World
 from tests.projections.following import follow
@@ -113,6 +115,36 @@ def test_what_was_used_is_shown_beside_what_is_allowed(usage: Usage) -> None:
     assert (outbound["limit"], outbound["remaining"]) == (10, 7)
     assert found["data"] == {"messages": 5, "bytes": 500}
     assert (found["devices"], found["team_members"]) == (2, 1)
+
+
+def test_data_is_of_the_days_in_the_log_and_of_what_was_sent_since(usage: Usage) -> None:
+    usage.use_data(5, 500)
+    usage.follow()
+    with psycopg.connect(usage.served.database) as connection:
+        connection.execute(
+            "INSERT INTO usage.data VALUES ('d', %s, %s, 2, 20)",
+            [usage.world.id, TODAY + timedelta(days=1)],
+        )
+    assert usage.world.get("/usage")["data"] == {"messages": 7, "bytes": 520}
+
+
+def test_data_of_devices_in_no_product_is_their_owners(served: Served, person: Person) -> None:
+    device_id = secrets.token_hex(12)
+    with person.bearer() as client:
+        user_id = client.get("/v1/user").json()["id"]
+        with psycopg.connect(served.database) as connection:
+            connection.execute(
+                "INSERT INTO fleet.device (device_id, owner, facts_position, last_position)"
+                " VALUES (%s, %s, 0, 0)",
+                [device_id, user_id],
+            )
+            for product_id, size in ((0, 30), (7000, 500)):
+                connection.execute(
+                    "INSERT INTO usage.data VALUES (%s, %s, %s, 3, %s)",
+                    [device_id, product_id, TODAY, size],
+                )
+        sandbox = client.get("/v1/user/usage").json()["sandbox"]
+    assert sandbox["data"] == {"messages": 3, "bytes": 30}
 
 
 def test_messages_are_counted_by_day_integration_and_device(usage: Usage) -> None:

@@ -145,6 +145,20 @@ async def test_what_devices_send_is_counted_by_the_day(connection: Client, intak
     assert found == [(ONE, 94, True, 2, sum(sizes)), (TWO, 0, True, 1, sizes[0])]
 
 
+async def test_what_is_stored_after_its_day_was_counted_counts_for_the_next_one(
+    connection: Client, intake: str
+) -> None:
+    with psycopg.connect(intake) as metering:
+        metering.execute(
+            "INSERT INTO usage.data_recorded VALUES (true, current_date, current_date + 1)"
+        )
+    await publish(connection, ONE, {"name": "a"})
+    await publish(connection, ONE, {"name": "b"})
+    await all_stored(intake, 2)
+    days = rows(intake, "SELECT day - current_date, messages FROM usage.data")
+    assert days == [(1, 2)]
+
+
 async def test_a_device_that_publishes_too_often_is_told_which_events_were_not_stored(
     connection: Client, intake: str
 ) -> None:

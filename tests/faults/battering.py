@@ -11,9 +11,9 @@ from tests.cloud import Cloud, cloud
 from tests.faults.client import ATTEMPT_TIMEOUT_S
 from tests.faults.killing import VICTIMS
 from tests.faults.making import make
+from tests.faults.receiving import receiving
 from tests.faults.settling import settle
 from tests.faults.world import World
-from tests.projections.deliveries.receiver import receiver
 
 EDGES = 2
 PAUSE_S_MAX = 2.0
@@ -21,6 +21,7 @@ WAITED_FOR = 0.5  # of the victims: the others may not be back when the next one
 COMMANDS_BETWEEN_MAX = 30
 # Devices here come back all the time, all from one address.
 ENVIRONMENT = {"ROLLCALL_DEVICE_MESSAGES_PER_S": "1000", "ROLLCALL_LIMITS": "off"}
+ENVIRONMENT |= {"ROLLCALL_DEVICE_EVENTS_PER_S": "1000"}
 ENVIRONMENT |= {"ROLLCALL_DELIVER_PRIVATE": "127.0.0.0/8"}  # where the receiver is
 
 
@@ -55,14 +56,14 @@ async def filled_cloud(seed: int) -> AsyncIterator[World]:
         url = str(ours.status["nats_url"])
         connection = await nats.connect(url, max_reconnect_attempts=-1, error_cb=ignore)
         async with http_of(ours) as http, httpx.AsyncClient(trust_env=False) as devices_http:
-            world = World(ours, seed, http, connection)
-            try:
-                async with receiver(world.accepting.answer) as hook:
-                    await make(world, devices_http, hook.url)
+            with receiving(str(seed)) as hook:
+                world = World(ours, seed, http, connection, hook)
+                try:
+                    await make(world, devices_http)
                     yield world
-            finally:
-                await world.end()
-                await connection.close()
+                finally:
+                    await world.end()
+                    await connection.close()
     finally:
         await asyncio.to_thread(running.__exit__, None, None, None)
 

@@ -5,7 +5,7 @@ import json
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, islice
 from random import Random
 from typing import Any
 
@@ -16,6 +16,7 @@ from rollcall.reference_device import ReferenceDevice
 FAILS = 0.15  # of the updates, while it is troubled
 PAUSE_S_MAX = 1.5  # between two things that a device does by itself
 POWER_LOST = 0.15
+EVENTS_MAX = 10  # in a message
 END_AGAIN_S = 0.2
 STORY_SENTENCES = 12  # remembered of each, for whoever asks why
 
@@ -68,15 +69,15 @@ class FieldDevice(ReferenceDevice):
             if done:
                 await running
             if self.online and self.troubled:
-                await self._publish_one()
+                await self._publish_some()
 
-    async def _publish_one(self) -> None:
+    async def _publish_some(self) -> None:
         """Published once only, so that it can be stored once only; the ack may come or not."""
-        name = next(self._events)
+        names = [*islice(self._events, self.random.randint(1, EVENTS_MAX))]
         try:
-            event = {"name": "measured", "data": name, "id": name}
-            self.published.append(name)
-            await self._client.publish(f"d/{self.device_id}/up/events", json.dumps(event))
+            events = [{"name": "measured", "data": name, "id": name} for name in names]
+            self.published += names
+            await self._client.publish(f"d/{self.device_id}/up/events", json.dumps(events))
         except aiomqtt.MqttError:
             return  # the connection broke: `run` makes another
 

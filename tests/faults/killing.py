@@ -15,9 +15,11 @@ from rollcall.embedded.processes import (
     wait_until_gone,
 )
 from tests.cloud import Cloud
+from tests.faults.receiving import Receiving
 
 BACKEND = "a backend of postgres"
 EVERYTHING = "everything"
+RECEIVER = "the receiver"  # of webhooks: outside the cloud
 GONE_TIMEOUT_S = 30.0
 STARTED_TIMEOUT_S = 30.0
 POLL_S = 0.01
@@ -26,22 +28,28 @@ POLL_S = 0.01
 VICTIMS = (
     *("api", "projections", "edge-1", "edge-2", "journal", "intake"),
     *("deliveries-1", "deliveries-2", "nats", "postgres", BACKEND, "supervisor", EVERYTHING),
+    RECEIVER,
 )
 
 
 class Killer:
     """Aims, and strikes; then starts again what nobody else would."""
 
-    def __init__(self, cloud: Cloud, random: Random) -> None:
+    def __init__(self, cloud: Cloud, receiving: Receiving, random: Random) -> None:
         self._cloud = cloud
+        self._receiving = receiving
         self._random = random
 
     def kill(self, victim: str) -> None:
         """One of VICTIMS, whatever it is doing; waits for it if it is just coming back."""
-        self.strike(victim, self.aim(victim))
+        if victim == RECEIVER:
+            self._receiving.kill()
+            self._receiving.start()
+        else:
+            self.strike(victim, self.aim(victim))
 
     def aim(self, victim: str) -> list[Identity]:
-        """The processes to kill, all in the same moment."""
+        """The processes of the cloud to kill, all in the same moment."""
         if victim == EVERYTHING:
             running = [identify(pid) for pid in self._cloud.status["pids"].values()]
             return [*running, *self._of_postgres()]

@@ -25,11 +25,11 @@ PAUSE_S = 0.2  # the first pause of a device before it asks again
 ANSWER_TIMEOUT_S = 2.0
 
 
-async def make(world: World, http: httpx.AsyncClient, hook_url: str) -> None:
+async def make(world: World, http: httpx.AsyncClient) -> None:
     """Each version is proven by a device that runs it. `http` is what devices download with. What
-    they measure goes to `hook_url`."""
+    they measure goes to the receiver."""
     await create_product(world)
-    await create_webhook(world, hook_url)
+    await create_webhook(world)
     for version in VERSIONS:
         await upload(world, version)
     count = PROGRAMS * DEVICES_EACH + SHARED_DEVICES
@@ -62,12 +62,12 @@ async def create_product(world: World) -> None:
     world.product_id = reply["product"]["id"]
 
 
-async def create_webhook(world: World, url: str) -> None:
+async def create_webhook(world: World) -> None:
     def created(reply: Any) -> list[Fact]:
         return [Fact(f"integration-{reply['id']}", "IntegrationCreated")]
 
     body = "{{{PARTICLE_DEVICE_ID}}} {{{PARTICLE_EVENT_VALUE}}}"
-    webhook = {"event": "measured", "url": url, "body": body}
+    webhook = {"event": "measured", "url": world.receiving.url, "body": body}
     # A reply with a secret in it is not kept: nobody asks afterwards what this one was answered.
     once = Client(world.http, "integrator", Random(world.seed))
     await once.ask("POST", f"{world.path}/webhooks", webhook, facts=created)

@@ -9,12 +9,12 @@ import httpx
 from nats.aio.client import Client as Nats
 
 from tests.cloud import Cloud
-from tests.faults.accepting import Accepting
 from tests.faults.client import Acknowledged, Client
 from tests.faults.devices import FieldDevice
 from tests.faults.killing import Killer
 from tests.faults.log import Log
 from tests.faults.program import Program
+from tests.faults.receiving import Receiving
 
 PATIENCE_S = 90.0
 POLL_S = 0.1
@@ -23,16 +23,23 @@ POLL_S = 0.1
 class World:
     """Everything of one run. What is random in it follows from the seed; the timing does not."""
 
-    def __init__(self, running: Cloud, seed: int, http: httpx.AsyncClient, nats: Nats) -> None:
+    def __init__(
+        self,
+        running: Cloud,
+        seed: int,
+        http: httpx.AsyncClient,
+        nats: Nats,
+        receiving: Receiving,
+    ) -> None:
         self.cloud = running
         self.seed = seed
         self.random = Random(seed)
         self.http = http
         self.nats = nats  # one connection for all looks: NATS tells the journal of each
-        self.killer = Killer(running, Random(f"{seed} killer"))
+        self.receiving = receiving
+        self.killer = Killer(running, receiving, Random(f"{seed} killer"))
         self.log = Log(running.status["database"])
         self.operator = Client(http, "operator", Random(f"{seed} operator"))
-        self.accepting = Accepting(Random(f"{seed} receiver"), troubled=False)
         self.devices: dict[str, FieldDevice] = {}
         self.programs: list[Program] = []
         self.product_id = 0
@@ -89,13 +96,17 @@ class World:
         await self.until(done, f"{wanted} commands are acknowledged")
 
     async def until(
-        self, look: Callable[[], Awaitable[str]], what: str, poll_s: float = POLL_S
+        self,
+        look: Callable[[], Awaitable[str]],
+        what: str,
+        poll_s: float = POLL_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Wait, bounded, until there is nothing wrong any more, as `look` says it."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience_s
         while wrong := await look():
             self.check()
-            assert time.monotonic() < until, f"not after {PATIENCE_S:.0f} s: {what}: {wrong}"
+            assert time.monotonic() < until, f"not after {patience_s:.0f} s: {what}: {wrong}"
             await asyncio.sleep(poll_s)
 
     async def end(self) -> None:

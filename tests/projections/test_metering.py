@@ -189,6 +189,42 @@ def test_data_of_a_day_is_said_once_it_is_over(cloud: Cloud) -> None:
     assert (row["bytes"], row["devices"]) == (500, 2)
 
 
+def test_a_device_in_no_product_is_its_owners(cloud: Cloud) -> None:
+    with psycopg.connect(cloud.database) as connection:
+        connection.execute(
+            "INSERT INTO access.account (user_id, email, profile, administrator, recovery, erased,"
+            " created_at, updated_at) VALUES (%s, 'a@x.example', '{}', false, '{}', false, %s, %s)",
+            [OWNER, START, START],
+        )
+        for device, owner in (("a", OWNER), ("b", None)):
+            connection.execute(
+                "INSERT INTO fleet.device (device_id, owner, facts_position, last_position)"
+                " VALUES (%s, %s, 0, 0)",
+                [device, owner],
+            )
+            connection.execute(
+                "INSERT INTO usage.data VALUES (%s, 0, %s, 3, 300)", [device, date(2030, 2, 1)]
+            )
+    cloud.now = datetime(2030, 2, 2, 1, tzinfo=UTC)
+    cloud.meter()
+
+    (said,) = cloud.of_kind(DataMetered)
+    assert (said.meter, said.product_id) == (f"user-{OWNER}", None)
+    assert (said.messages, said.bytes, said.devices) == (3, 300, 1)
+    assert (said.period_start, said.period_end) == (f"{START}", f"{END}")
+
+
+def test_a_day_is_closed_before_it_is_counted(cloud: Cloud) -> None:
+    """Whoever stores what devices send counts it for the first day that is not."""
+    cloud.now = datetime(2030, 2, 2, 0, 11, tzinfo=UTC)
+    with psycopg.connect(cloud.database) as connection:
+        connection.execute("INSERT INTO usage.data VALUES ('a', 7000, %s, 1, 1)", [START])
+    for _ in range(30):
+        cloud.meter()
+    found = query(cloud.database, "SELECT before, closed_before FROM usage.data_recorded")
+    assert found == [(date(2030, 2, 2), date(2030, 2, 2))]
+
+
 def test_a_rebuild_says_the_same(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.world.do(SetAllowance(meter=METER, limit=10))
     cloud.deliver(1, 12)

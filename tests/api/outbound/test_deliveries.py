@@ -155,7 +155,7 @@ def test_they_are_found_by_state_device_event_and_time(sent: Sent) -> None:
     assert sent.found(to=yesterday) == [old]
     assert sent.found(event="temp/") == [parked, mine, old]
     assert sent.found(event="temp/x") == []
-    assert sent.get("")["integration"]["counters"] == {"waiting": 0, "parked": 1}
+    assert sent.get("")["integration"]["counters"] == {"waiting": 0, "parked": 1, "days": []}
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_an_integration_is_created_and_its_secret_shown_once(mine: httpx.Client)
     assert shown(mine, made) == {
         **expected,
         "logs": [],
-        "counters": {"waiting": 0, "parked": 0},
+        "counters": {"waiting": 0, "parked": 0, "days": []},
     }
 
 

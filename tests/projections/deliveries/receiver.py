@@ -71,11 +71,15 @@ def replying(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
 
 @asynccontextmanager
 async def receiver(
-    answer: Answer, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    answer: Answer,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Receiver]:
-    """One at a free port of the loopback, until the end of the block."""
+    """One at that port of the loopback, or at a free one, until the end of the block."""
     ours = Receiver(answer)
-    server = await asyncio.start_server(ours.serve, host, 0, ssl=context)
+    server = await asyncio.start_server(ours.serve, host, port, ssl=context)
     ours.port = server.sockets[0].getsockname()[1]
     try:
         yield ours

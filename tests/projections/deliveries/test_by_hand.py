@@ -53,8 +53,8 @@ async def test_a_range_is_sent_again_with_other_ids(world: World, hand: Connecti
         await world.until_states(delivered=5)
         there.asked.clear()
         part = Range(since=EVER.since, before=EVER.before, after=1, until=4)
-        assert await replay(hand, integration_id, part, NOW, limit=2) == Replayed(2, 3)
-        assert await replay(hand, integration_id, part, NOW) == Replayed(3, 4)
+        assert await replay(hand, integration_id, part, NOW, request="1", limit=2) == Replayed(2, 3)
+        assert await replay(hand, integration_id, part, NOW, request="2") == Replayed(3, 4)
         await world.until_states(delivered=10)
     assert [asked.body for asked in there.asked] == [b"2", b"3", b"2", b"3", b"4"]
     assert len({asked.headers["webhook-id"] for asked in there.asked}) == 5
@@ -65,8 +65,8 @@ async def test_a_range_may_be_one_of_time(world: World, hand: Connection) -> Non
     integration_id = world.webhook("http://127.0.0.1:9/")
     world.say("1", "2")
     early = Range(since=EVER.since, before=EVER.since + timedelta(hours=1))
-    assert await replay(hand, integration_id, early, NOW) == Replayed(0, None)
-    assert await replay(hand, integration_id, EVER, NOW) == Replayed(2, 2)
+    assert await replay(hand, integration_id, early, NOW, request="1") == Replayed(0, None)
+    assert await replay(hand, integration_id, EVER, NOW, request="2") == Replayed(2, 2)
 
 
 async def test_a_replay_is_for_those_of_whom_it_is(world: World, hand: Connection) -> None:
@@ -78,5 +78,18 @@ async def test_a_replay_is_for_those_of_whom_it_is(world: World, hand: Connectio
     world.say("2", user_id=user)
     world.say("3", product_id=None, user_id="e" * 24, device_id=device)
     world.say("of the cloud, about a delivery", publisher="particle-internal")
-    assert await replay(hand, of_user, EVER, NOW) == Replayed(1, 1)
-    assert await replay(hand, of_organization, EVER, NOW) == Replayed(2, 2)
+    assert await replay(hand, of_user, EVER, NOW, request="1") == Replayed(1, 1)
+    assert await replay(hand, of_organization, EVER, NOW, request="1") == Replayed(2, 2)
+
+
+async def test_a_replay_that_is_asked_for_again_is_made_once(
+    world: World, hand: Connection
+) -> None:
+    integration_id = world.webhook("http://127.0.0.1:9/")
+    world.say("1", "2")
+    first = await replay(hand, integration_id, EVER, NOW, request="key")
+    world.say("3")
+    assert await replay(hand, integration_id, EVER, NOW, request="key") == first == Replayed(2, 2)
+    assert await replay(hand, integration_id, EVER, NOW, request="other") == Replayed(3, 3)
+    made = "SELECT replay, count(*) FROM outbound.delivery GROUP BY 1 ORDER BY 1"
+    assert world.sql(made) == [(1, 2), (2, 3)]

@@ -2,9 +2,7 @@
 
 import pytest
 
-from projections.deliveries.dispatch import tidy
 from tests.projections.deliveries.world import DEVICE, World
-from tests.projections.following import connected
 
 USER, ORGANIZATION = "b" * 24, "c" * 24
 NOWHERE = "http://nowhere.example/"
@@ -89,53 +87,9 @@ def test_nothing_is_made_twice_however_often_it_is_begun_again(world: World, pag
     assert world.sql("SELECT place FROM outbound.dispatched") == [(3 * pages,)]
 
 
-def test_what_nobody_needs_any_more_is_removed(world: World) -> None:
-    world.webhook(NOWHERE)
-    world.say(*map(str, range(6)))
-    world.dispatch()
-    long_ago = "settled_at = now() - interval '91 days', state ="
-    for place, change in {
-        1: f"{long_ago} 'delivered', batch_id = 'in the log'",
-        2: f"{long_ago} 'delivered'",
-        3: f"{long_ago} 'not_sent'",
-        4: f"{long_ago} 'parked'",
-        5: "settled_at = now(), state = 'not_sent'",
-    }.items():
-        world.sql(f"UPDATE outbound.delivery SET {change} WHERE place = {place}")
-    world.sql(
-        "INSERT INTO outbound.attempt (delivery_id, integration_id, device_id, place, attempt, at,"
-        " took_ms, delivered, method, host, request_bytes, error, response)"
-        " SELECT 1, '', '', 1, 1, now() - days * interval '1 day', 0, true, '', '', 0, '', ''"
-        " FROM unnest('{31, 29}'::int[]) days"
-    )
-    tidied(world)
-    assert world.sql("SELECT place FROM outbound.delivery ORDER BY place") == [
-        (2,), (4,), (5,), (6,)
-    ]  # fmt: skip
-    assert world.sql("SELECT at > now() - interval '30 days' FROM outbound.attempt") == [(True,)]
-
-
-def test_what_is_parked_for_a_removed_integration_is_over(world: World) -> None:
-    integration_id = world.webhook(NOWHERE)
-    world.say("1")
-    world.dispatch()
-    world.sql("UPDATE outbound.delivery SET state = 'parked'")
-    tidied(world)
-    assert world.states() == {"parked": 1}
-    world.remove(integration_id)
-    tidied(world)
-    assert world.states() == {"cancelled": 1}
-
-
 def test_what_nobody_holds_on_to_is_given_back(world: World) -> None:
     period = "'2026-11-01', '2026-12-01'"
     world.sql(f"SELECT usage.take_for(gen_random_uuid(), 0, 'user-a', {period}, 9, 5)")
     assert world.meter("user-a") == (0, 5)
     world.dispatch()
     assert world.meter("user-a") == (0, 0)
-
-
-def tidied(world: World) -> None:
-
-    with connected(world.database) as connection:
-        assert tidy(connection, world.now)
