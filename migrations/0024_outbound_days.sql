@@ -36,6 +36,12 @@ ALTER TABLE usage.data_recorded ADD closed_before date;
 UPDATE usage.data_recorded SET closed_before = before;
 ALTER TABLE usage.data_recorded ALTER closed_before SET NOT NULL;
 
+-- Of all that is done to store a device event, this index was half: with what it is looked up by made
+-- as short as can be, a third of that is saved.
+DROP INDEX telemetry.device_event_of_device;
+CREATE INDEX device_event_of_device
+    ON telemetry.device_event (hashtextextended(device_id, 0), id);
+
 -- The products of an organization, and of a user.
 CREATE INDEX product_owner ON fleet.product (owner);
 RESET ROLE;

@@ -9,6 +9,10 @@ from projections.telemetry import DeviceEventRow
 # One product at a time, so that each is read in order from its index, and no further than needed.
 OF_PRODUCT: LiteralString = "product_id = %(product_{})s"
 OF_HOLDER: LiteralString = "user_id = %(holder)s"
+# The index is of hashes, which are shorter.
+OF_DEVICE: LiteralString = """
+    hashtextextended(device_id, 0) = hashtextextended(%(device)s, 0) AND device_id = %(device)s
+"""
 
 
 class Earshot(Struct, frozen=True):
@@ -38,7 +42,7 @@ class Earshot(Struct, frozen=True):
     def conditions(self) -> list[str]:
         """The same as `reaches`, but for the prefix, in SQL: a device event is reached by one of
         them, or by none."""
-        rest = " AND device_id = %(device)s" if self.device_id else ""
+        rest = f" AND {OF_DEVICE}" if self.device_id else ""
         if self.product_ids is None:
             return [OF_HOLDER + rest]
         return [OF_PRODUCT.format(place) + rest for place in range(len(self.product_ids))]

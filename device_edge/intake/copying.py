@@ -3,7 +3,7 @@
 Source of the format: the PostgreSQL manual, COPY, "Binary Format".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
 
 from device_edge.intake.published import Owner, Published
@@ -14,6 +14,7 @@ COPY = (
 )
 COLUMNS = 10
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+PART_PIECES = 3_000  # six an event
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from the year 2000
@@ -24,11 +25,15 @@ INT4 = Struct(">ii").pack
 INT8 = Struct(">iq").pack
 
 
-def to_copy(messages: Iterable[Published], owners: Mapping[str, Owner]) -> bytes:
-    """The events of the messages as one COPY body, in the order given."""
+def to_copy(messages: Iterable[Published], owners: Mapping[str, Owner]) -> Iterator[bytes]:
+    """The events of the messages as a COPY body, in the order given, part by part: PostgreSQL
+    stores one while we make the next."""
     parts = [SIGNATURE]
     add = parts.append
     for message in messages:
+        if len(parts) > PART_PIECES:
+            yield b"".join(parts)
+            parts.clear()
         start = start_of(message, message.owner(owners))
         for event in message.events:
             add(start)
@@ -43,7 +48,7 @@ def to_copy(messages: Iterable[Published], owners: Mapping[str, Owner]) -> bytes
                 add(data)
             add(INT4(4, event.ttl))
     add(TRAILER)
-    return b"".join(parts)
+    yield b"".join(parts)
 
 
 def start_of(message: Published, owner: Owner) -> bytes:

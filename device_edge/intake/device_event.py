@@ -44,7 +44,7 @@ class Ack(Struct, frozen=True):
     about: str = "events"
 
 
-class PlainEvent(Struct, frozen=True):
+class PlainEvent(Struct, frozen=True, gc=False):
     """A device event of a message without a NUL: its texts need no looking through, which takes
     most of the time."""
 

@@ -44,7 +44,9 @@ USED = """
 SAY = "SELECT pg_notify(%s, last_value::text) FROM telemetry.device_event_id"
 STORED = """
     SELECT count(*) FROM telemetry.device_event
-    WHERE device_id = %s AND published_at = %s AND publisher IS NULL AND "position" IS NULL
+    WHERE hashtextextended(device_id, 0) = hashtextextended(%(device)s, 0)
+      AND device_id = %(device)s AND published_at = %(at)s
+      AND publisher IS NULL AND "position" IS NULL
 """
 
 
@@ -86,15 +88,20 @@ class Store:
                 raise Superseded
             messages = await self._not_repeated(messages)
             owners = await self._owners({one.device_id for one in messages})
-            if any(one.events for one in messages):
+            some = any(one.events for one in messages)
+            if some:
                 await self._copy(to_copy(messages, owners))
-                await self._database.execute(SAY, [CHANNEL], prepare=True)
-            await self._count(messages, owners)
+            async with self._database.pipeline():
+                if some:
+                    await self._database.execute(SAY, [CHANNEL], prepare=True)
+                await self._count(messages, owners)
 
     async def stored(self, message: Published) -> int:
         """How many events of a message that was taken before are in the table."""
         at = EPOCH + timedelta(microseconds=message.stored_ns // 1000)
-        row = await (await self._database.execute(STORED, [message.device_id, at])).fetchone()
+        row = await (
+            await self._database.execute(STORED, {"device": message.device_id, "at": at})
+        ).fetchone()
         assert row is not None
         count: int = row[0]
         return count
@@ -126,9 +133,10 @@ class Store:
         found = await self._database.execute(OWNERS, [asked], prepare=True)
         return {device_id: Owner(*owner) for device_id, *owner in await found.fetchall()}
 
-    async def _copy(self, body: bytes) -> None:
+    async def _copy(self, parts: Iterable[bytes]) -> None:
         async with self._database.cursor() as cursor, cursor.copy(COPY) as copy:
-            await copy.write(body)
+            for part in parts:
+                await copy.write(part)
 
     async def _count(self, messages: Sequence[Published], owners: dict[str, Owner]) -> None:
         """What devices sent, whatever became of it."""

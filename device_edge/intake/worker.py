@@ -1,8 +1,12 @@
-"""The one reader of device events: a page is one COPY, one checkpoint, one transaction."""
+"""The one reader of device events: a page is one COPY, one checkpoint, one transaction.
+
+While PostgreSQL stores a page, the next one is read, and the one before it is acknowledged.
+"""
 
 import asyncio
 import sys
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 
 from nats.aio.client import Client
@@ -11,14 +15,14 @@ from nats.js.errors import NotFoundError
 
 from device_edge.checkpoints import Checkpoint
 from device_edge.intake.allowance import Allowance
-from device_edge.intake.published import Published, published_by
+from device_edge.intake.preparing import Page, Preparing, preparing
+from device_edge.intake.published import Published
 from device_edge.intake.store import Store
-from device_edge.reading import Entry, Reading, ReadingLost, reading
+from device_edge.reading import ReadingLost, reading
 from device_edge.streams import DEVICE_EVENTS, identity_of, last_sequence_of, make_stream
 from domain.subjects import DEVICE_EVENTS_STREAM, down
 
-PAGE_ENTRIES = 5_000
-PAGE_WAIT_S = 0.5
+ACKNOWLEDGED_AT_ONCE = 64  # in a millisecond: then others have their turn
 PURGE_EVERY_S = 1.0
 KEEP_UP_EVERY_S = 3600.0
 AGAIN_AFTER_S = 0.2
@@ -60,44 +64,55 @@ class Intake:
         async with reading(self._nats, DEVICE_EVENTS_STREAM, 0) as published:
             if await identity_of(self._nats, DEVICE_EVENTS_STREAM) != checkpoint.stream:
                 raise ReadingLost  # it was made anew before we listened
-            while not self._stopping:
-                checkpoint = await self._turn(published, checkpoint)
+            look = partial(self._allowed, checkpoint.sequence)
+            async with preparing(published, look) as prepared:
+                await self._keep_all(prepared, checkpoint)
 
-    async def _turn(self, published: Reading, checkpoint: Checkpoint) -> Checkpoint:
+    async def _keep_all(self, prepared: Preparing, checkpoint: Checkpoint) -> None:
+        """While a page is being stored, the one before it is acknowledged."""
+        acknowledging = asyncio.create_task(asyncio.sleep(0))
+        try:
+            while not self._stopping:
+                await self._keep_up()
+                page = await prepared.page()
+                stored = await self._keep(page, checkpoint)
+                await acknowledging
+                await self._purge(checkpoint)
+                checkpoint = checkpoint.moved_to(max(page.last, checkpoint.sequence))
+                acknowledging = asyncio.create_task(self._acknowledge(stored))
+        finally:
+            await acknowledging
+
+    async def _keep_up(self) -> None:
         if monotonic() > self._keep_up_at:
             kept_up = await self._store.keep_up()
             self._keep_up_at = monotonic() + (KEEP_UP_EVERY_S if kept_up else AGAIN_AFTER_S)
-        entries = await published.page(PAGE_ENTRIES, PAGE_WAIT_S)
-        if entries:
-            checkpoint = await self._take(entries, checkpoint)
-        await self._purge(checkpoint)
-        return checkpoint
 
-    async def _take(self, entries: Sequence[Entry], checkpoint: Checkpoint) -> Checkpoint:
-        messages = [one for entry in entries for one in published_by(entry)]
-        last = max(entries[-1].sequence, checkpoint.sequence)
-        fresh = [one for one in messages if one.sequence > checkpoint.sequence]
-        for message in messages[: len(messages) - len(fresh)]:
-            await self._acknowledge(message, await self._store.stored(message))
-        allowed = [self._allowed(message) for message in fresh]
-        if last > checkpoint.sequence:
-            await self._store.keep(allowed, checkpoint, last)
-        for message in allowed:
-            await self._acknowledge(message, len(message.events))
-        return checkpoint.moved_to(last)
+    async def _keep(self, page: Page, checkpoint: Checkpoint) -> list[tuple[Published, int]]:
+        """Store a page. Gives each message in it, and how many of its events are stored."""
+        fresh = [one for one in page.messages if one.sequence > checkpoint.sequence]
+        repeated = page.messages[: len(page.messages) - len(fresh)]
+        stored = [(message, await self._store.stored(message)) for message in repeated]
+        if page.last > checkpoint.sequence:
+            await self._store.keep(fresh, checkpoint, page.last)
+        return [*stored, *((message, len(message.events)) for message in fresh)]
 
-    def _allowed(self, message: Published) -> Published:
-        """Without the events that are one too many of their device."""
-        if message.read is None:
+    def _allowed(self, after: int, message: Published) -> Published:
+        """Without the events that are one too many of their device. What was stored before, up to
+        and with sequence `after`, was allowed."""
+        if message.read is None or message.sequence <= after:
             return message
         wanted, at_s = len(message.events), message.stored_ns / 1e9
         granted = self._allowance.take(message.device_id, wanted, at_s)
         return message if granted == wanted else message._replace(events=message.events[:granted])
 
-    async def _acknowledge(self, message: Published, stored: int) -> None:
-        if message.read is not None:
-            ack = message.read.ack(stored, self._allowance.refusal)
-            await self._nats.publish(down(message.device_id, "ack"), ack)
+    async def _acknowledge(self, stored: Sequence[tuple[Published, int]]) -> None:
+        for number, (message, events) in enumerate(stored):
+            if message.read is not None:
+                ack = message.read.ack(events, self._allowance.refusal)
+                await self._nats.publish(down(message.device_id, "ack"), ack)
+            if number % ACKNOWLEDGED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _purge(self, checkpoint: Checkpoint) -> None:
         """What is stored and acknowledged leaves the stream."""
