@@ -36,8 +36,8 @@ USER_CAME = "SELECT created_at FROM access.account WHERE user_id = %s"
 # Near the limit hardly anything is taken ahead: integrations want what is left as well.
 TAKE = """
     SELECT usage.take_for(%(holder)s, %(held_s)s, %(meter)s, %(start)s, %(end)s, allowed,
-        %(wanted)s + least(%(ahead)s,
-                           coalesce(greatest(0, allowed - used) / %(share)s, %(ahead)s)))
+        %(wanted)s + CASE WHEN allowed IS NULL THEN %(ahead)s
+                          ELSE least(%(ahead)s, greatest(0, allowed - used) / %(share)s) END)
     FROM (
         SELECT (SELECT limit_messages FROM metered.allowance WHERE meter = %(meter)s) AS allowed,
                coalesce((SELECT counted + in_flight FROM usage.meter

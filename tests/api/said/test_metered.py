@@ -12,7 +12,7 @@ from api.database import Database
 from api.said.earshot import Earshot
 from api.said.frames import Form, chunk_of_stored
 from api.said.listener import AT_LIMIT
-from api.said.metered import Meters
+from api.said.metered import TAKEN_AT_ONCE, Meters
 from api.said.stored import Stored
 from projections.telemetry import AFTER, DeviceEventRow
 from tests.api.said.conftest import Scene
@@ -165,6 +165,23 @@ async def test_what_could_not_be_sent_is_not_counted(database: str) -> None:
     await meters.close()
     await rows.close()
     assert counted(database, f"user-{HOLDER}") == (0, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("limit", "ahead"), [(None, TAKEN_AT_ONCE), (10**6, TAKEN_AT_ONCE), (1_000, 10), (3, 0)]
+)
+async def test_units_are_taken_ahead_but_for_what_is_near_the_limit(
+    database: str, limit: int | None, ahead: int
+) -> None:
+    """So that most chunks ask nobody; and what is left of a limit is left to all."""
+    if limit is not None:
+        allow(database, f"user-{HOLDER}", limit)
+    rows = Database(database)
+    await rows.open()
+    assert await Meters(rows).take(chunk_of(database, 3)) is not None
+    assert counted(database, f"user-{HOLDER}") == (0, 3 + ahead)
+    await rows.close()
 
 
 @pytest.mark.asyncio
