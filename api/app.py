@@ -54,7 +54,7 @@ from api.routing import (
     Route,
 )
 from api.said import log, streams
-from api.usage import allowances, messages
+from api.usage import allowances, data, messages
 from api.usage import status as usage
 
 P = "/v1/products/{product}"
@@ -329,6 +329,7 @@ ROUTES = [
     Route("GET",    P + "/usage",            usage.get_usage,              "products:get"),
     Route("GET",    P + "/usage/messages",   messages.count_messages,      "products:get"),
     Route("GET",    P + "/usage/batches",    messages.list_batches,        "products:get"),
+    Route("GET",    P + "/usage/data",       data.count_data,              "products:get"),
     Route("GET",    "/v1/meters/{meter}",    allowances.get_allowance,     "meters:get",
           also=(404,)),
     Route("PUT",    "/v1/meters/{meter}",    allowances.set_allowance,     "meters:update",

@@ -1,9 +1,5 @@
 """The outbound messages of a product, counted by integration, device or day, and batch by batch."""
 
-import csv
-from collections.abc import Sequence
-from datetime import date
-from io import StringIO
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -11,14 +7,10 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.fleet.products import product_in
-from api.problem import FieldInvalid
-from api.views import PER_PAGE_DEFAULT, Page, PageNumber, PageRows, page_of
-from domain.meter import DAY_PATTERN
+from api.usage.spans import CSV, SpanWanted, as_csv
+from api.views import PER_PAGE_DEFAULT, Page, PageRows, page_of
 from domain.meter_names import PRODUCT
 
-CSV = "text/csv"
-CSV_ROWS_MAX = 100_000  # of one reply
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9999, 12, 31)
 POSITION_DIGITS_MAX = 18
 
 COLUMNS = {
@@ -39,18 +31,11 @@ BATCHES = """
     FROM metered.batch WHERE meter = %s AND "position" < %s ORDER BY "position" DESC LIMIT %s
 """
 
-DayWanted = Annotated[str, Meta(pattern=rf"{DAY_PATTERN}|^$(?!\n)")]
 
-
-class CountsWanted(Struct, frozen=True, rename={"from_": "from"}):
+class CountsWanted(SpanWanted, frozen=True):
     """`from` and `to` are days, both included. `format` may be `csv`."""
 
     by: Literal["day", "integration", "device"] = "day"
-    from_: DayWanted = ""
-    to: DayWanted = ""
-    format: Literal["json", "csv"] = "json"
-    page: PageNumber = 1
-    per_page: PageRows = PER_PAGE_DEFAULT
 
 
 class Count(Struct, frozen=True):
@@ -103,22 +88,16 @@ async def count_messages(
 ) -> Annotated[Counts | Response, Counts, CSV]:
     """How many outbound messages there were, by day, integration or device."""
     table, column = COLUMNS[query.by]
-    as_csv = query.format == "csv"
-    rows = CSV_ROWS_MAX if as_csv else query.per_page
     async with call.snapshot() as snapshot:
         product = await product_in(call, snapshot)
-        wanted = {
-            "meter": f"{PRODUCT}{product.product_id}",
-            "start": day_of(query.from_, "from", FIRST_DAY),
-            "end": day_of(query.to, "to", LAST_DAY),
-            "rows": rows,
-            "before": (query.page - 1) * rows,
-        }
+        wanted = {"meter": f"{PRODUCT}{product.product_id}", **query.parameters()}
         statement = COUNTED.format(table=table, column=column, order=ORDERS[query.by])
         found = await snapshot.all(CountRow, statement, wanted)
     counts = [Count(one.of, one.messages, one.first_day, one.last_day) for one in found]
-    if as_csv:
-        return Response(table_of(query.by, counts), media_type=CSV)
+    if query.format == "csv":
+        names = (query.by, *Count.__struct_fields__[1:])
+        rows = [(one.of, one.messages, one.first_day, one.last_day) for one in counts]
+        return Response(as_csv(names, rows), media_type=CSV)
     total = found[0].total if found else 0
     return Counts(query.by, counts, page_of(query.page, query.per_page, total))
 
@@ -132,21 +111,3 @@ async def list_batches(call: Call, query: BatchesWanted) -> Batches:
         found = await snapshot.all(Batch, BATCHES, wanted)
     shown = found[: query.per_page]
     return Batches(shown, str(shown[-1].position) if len(found) > len(shown) else None)
-
-
-def day_of(given: str, field: str, otherwise: date) -> date:
-    """Raises FieldInvalid."""
-    if not given:
-        return otherwise
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        raise FieldInvalid(field=field, reason="there is no such day") from None
-
-
-def table_of(by: str, counts: Sequence[Count]) -> str:
-    text = StringIO()
-    table = csv.writer(text)
-    table.writerow([by, "messages", "first_day", "last_day"])
-    table.writerows([one.of, one.messages, one.first_day, one.last_day] for one in counts)
-    return text.getvalue()

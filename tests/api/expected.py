@@ -59,6 +59,7 @@ EXPECTED: dict[str, Who] = {
     f"GET {P}/usage": Who(VIEW_ONLY, "products:get"),
     f"GET {P}/usage/messages": Who(VIEW_ONLY, "products:get"),
     f"GET {P}/usage/batches": Who(VIEW_ONLY, "products:get"),
+    f"GET {P}/usage/data": Who(VIEW_ONLY, "products:get"),
 
     f"GET {P}/devices": Who(VIEW_ONLY, "devices:list"),
     f"POST {P}/devices": Who(DEVELOPER, "devices:import"),

@@ -128,6 +128,32 @@ def test_data_is_of_the_days_in_the_log_and_of_what_was_sent_since(usage: Usage)
     assert usage.world.get("/usage")["data"] == {"messages": 7, "bytes": 520}
 
 
+def test_data_is_counted_by_day_and_device(usage: Usage, api: httpx.Client) -> None:
+    usage.use_data(5, 500)
+    usage.follow()
+    day, tomorrow = TODAY.isoformat(), (TODAY + timedelta(days=1)).isoformat()
+    with psycopg.connect(usage.served.database) as connection:
+        connection.execute(
+            "INSERT INTO usage.data VALUES ('e', %(id)s, %(day)s, 2, 900), ('e', 0, %(day)s, 1, 1)",
+            {"id": usage.world.id, "day": tomorrow},
+        )
+
+    def sent(**wanted: str) -> list[tuple[str, int, int]]:
+        found = usage.world.get("/usage/data", **wanted)
+        return [(one["of"], one["messages"], one["bytes"]) for one in found["data"]]
+
+    assert sent() == [(day, 5, 500), (tomorrow, 2, 900)]
+    assert sent(to=day) == [(day, 5, 500)]
+    assert sent(by="device") == [("e", 2, 900), ("d", 5, 500)]
+    assert sent(by="device", page="2", per_page="1") == [("d", 5, 500)]
+    path = f"/v1/products/{usage.world.id}/usage/data"
+    assert api.get(path, params={"by": "device", "format": "csv"}).text.splitlines() == [
+        "device,messages,bytes,first_day,last_day",
+        f"e,2,900,{tomorrow},{tomorrow}",
+        f"d,5,500,{day},{day}",
+    ]
+
+
 def test_data_of_devices_in_no_product_is_their_owners(served: Served, person: Person) -> None:
     device_id = secrets.token_hex(12)
     with person.bearer() as client:
