@@ -91,12 +91,13 @@ CLOSED = """
            batch.last_place, allowance.limit_messages AS "limit",
            coalesce(organization.owner, substring(product.owner FROM '^user:(.*)'),
                     substring(batch.meter FROM '^user-(.*)'), '') AS payer
-    FROM usage.batch JOIN usage.meter USING (meter, period_start)
+    FROM (SELECT * FROM usage.batch ORDER BY closed_at, batch_id LIMIT %s) AS batch
+    JOIN usage.meter USING (meter, period_start)
     LEFT JOIN metered.allowance USING (meter)
     LEFT JOIN fleet.product ON product_id = substring(batch.meter FROM '^product-([0-9]+)$')::int
     LEFT JOIN access.organization
            ON organization_id = substring(product.owner FROM '^organization:(.*)')
-    ORDER BY batch.closed_at, batch.batch_id LIMIT %s
+    ORDER BY batch.closed_at, batch.batch_id
 """
 TOLD = """
     WITH streamed AS (DELETE FROM usage.streamed WHERE batch_id = ANY (%(told)s))
