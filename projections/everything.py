@@ -10,34 +10,34 @@ from domain.log.fleet import Fleet
 from domain.log.master_keys import Source
 from domain.log.seals import Seals
 from projections.access.model import AccessModel
-from projections.admission import AdmissionModel
-from projections.announcements import Announcements
+from projections.announcing.announcements import Announcements
+from projections.announcing.fleet_events import FleetEvents
+from projections.announcing.link import Link
+from projections.announcing.nudges import NudgeModel
 from projections.deliveries.dispatch import Dispatch
 from projections.deliveries.speaking import Speaker
 from projections.described import DescribedModel
+from projections.device_events.subscribers import SubscriberModel
+from projections.device_events.subscriptions import Subscriptions
+from projections.device_events.system_events import SystemEvents
 from projections.fleet.model import FleetModel
-from projections.fleet_events import FleetEvents
 from projections.following import Follower
 from projections.history import HistoryModel
 from projections.housekeeping import Housekeeping
 from projections.integrations.model import IntegrationsModel
-from projections.link import Link
 from projections.mails.model import MailModel
 from projections.mails.sender import MailSender
 from projections.mails.settings import MailSettings
 from projections.mails.writing import Writer
-from projections.metered import MeteredModel
-from projections.metering import Metering
-from projections.nudges import NudgeModel
-from projections.orphans import OrphanModel
-from projections.reacting import ReactionModel
+from projections.metering.model import MeteredModel
+from projections.metering.task import Metering
+from projections.reactions.admission import AdmissionModel
+from projections.reactions.orphans import OrphanModel
+from projections.reactions.reacting import ReactionModel
+from projections.reactions.timers import DueUpdates, TimerModel
+from projections.reactions.vacancies import Vacancies
 from projections.running import Task
-from projections.subscribers import SubscriberModel
-from projections.subscriptions import Subscriptions
-from projections.system_events import SystemEvents
-from projections.timers import DueUpdates, TimerModel
 from projections.tracking import Tracking
-from projections.vacancies import Vacancies
 
 FLEET_CONNECTIONS = 2  # for the commands of reactions
 

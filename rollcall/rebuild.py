@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 import psycopg
 
 from domain.log.seals import Seals
-from projections.rebuilding import OF_SEALED, RECIPES, Busy, Differs, rebuild
+from projections.rebuilding.rebuild import OF_SEALED, RECIPES, Busy, Differs, rebuild
 from rollcall.database import conninfo_in_use
 from rollcall.secret_keys import people_keys_of
 from rollcall.settings import read_settings

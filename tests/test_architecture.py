@@ -54,7 +54,7 @@ OPEN_TO_API = (
     "projections.deliveries.signing.",
     "projections.fleet.",
     "projections.integrations.",
-    "projections.telemetry.",
+    "projections.device_events.telemetry.",
 )
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -13,9 +13,9 @@ from domain.names import TEXT_PATTERN
 from domain.published import BY_API, TTL_S_DEFAULT
 from domain.subjects import API
 from projections.deliveries.signing import signed
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.request import Publication, Request, RequestImpossible, build
 from projections.integrations.stored import Opened
-from projections.telemetry import DeviceEventRow
 
 DATA_CHARACTERS_MAX = 16_384
 SHOWN_CHARACTERS_MAX = 10_000  # of an answer

@@ -265,7 +265,7 @@ async def remove_customer(call: Call) -> Done:
 
 async def revoke_claim_codes(call: Call, holder: str) -> None:
     """Those that are still good. One that is issued just now claims a device for nobody: see
-    projections/orphans.py."""
+    projections/reactions/orphans.py."""
     await call.cloud.followed.behind(await call.cloud.database.head(), ("history",))
     async with call.cloud.database.reading() as rows:
         streams: list[str] = await rows.value(CLAIM_CODES, [holder])

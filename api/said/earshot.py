@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from msgspec import Struct
 
-from projections.telemetry import DeviceEventRow
+from projections.device_events.telemetry import DeviceEventRow
 
 # One product at a time, so that each is read in order from its index, and no further than needed.
 OF_PRODUCT: LiteralString = "product_id = %(product_{})s"

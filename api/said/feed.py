@@ -21,7 +21,7 @@ from api.said.listener import THROWN_BACK, Listener
 from api.said.stored import LAST, Stored, entry_of
 from domain.log.fleet import Contended
 from domain.log_filter import EVERYTHING, LogFilter, matches
-from projections.telemetry import AFTER, CHANNEL, DeviceEventRow
+from projections.device_events.telemetry import AFTER, CHANNEL, DeviceEventRow
 
 log = logging.getLogger("rollcall.api")
 

@@ -18,7 +18,7 @@ from api.views import stamp
 from domain.holders import is_customer
 from domain.meter_names import meter_of
 from domain.published import BY_API
-from projections.telemetry import DeviceEventRow
+from projections.device_events.telemetry import DeviceEventRow
 
 OK = b":ok\n\n"  # clients miss what comes together with the headers
 ABOUT_NO_DEVICE = BY_API

@@ -15,7 +15,7 @@ from domain.log_filter import (
     Entry,
     LogFilter,
 )
-from projections.telemetry import COLUMNS, DeviceEventRow
+from projections.device_events.telemetry import COLUMNS, DeviceEventRow
 
 LOOKED_AT_MAX = 20_000  # rows at once: whoever looks for what is rare looks again, from there on
 PLACE_DIGITS_MAX = 18

@@ -29,10 +29,10 @@ from projections.deliveries.results import (
 from projections.deliveries.retrying import due_after, is_over, is_servers_trouble, seconds_asked
 from projections.deliveries.sending import Outcome, Sender
 from projections.deliveries.signing import signed
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.request import Publication, Request, RequestImpossible, build
 from projections.integrations.response import Answer, Said, answered, failed, sent
 from projections.integrations.stored import Opened
-from projections.telemetry import DeviceEventRow
 
 SPELL_S = 5.0  # after that no further delivery of a lane is begun: others have their turn
 SOON = timedelta(seconds=0.5)

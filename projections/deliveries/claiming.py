@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 
 from projections.deliveries import leases
 from projections.deliveries.meters import Grant, Meters, columns, must_be_held
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.stored import COLUMNS, Row
-from projections.telemetry import DeviceEventRow
 
 INTEGRATIONS_AT_ONCE = 200  # looked at for something due
 DELIVERIES_PER_LANE = 16

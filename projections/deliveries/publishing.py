@@ -8,9 +8,9 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error
 
+from projections.announcing.link import MESSAGE_ID
 from projections.deliveries.sending import Outcome
 from projections.integrations.request import Publication
-from projections.link import MESSAGE_ID
 
 CONNECT_TIMEOUT_S = 5
 RECONNECT_WAIT_S = 0.5

@@ -5,8 +5,8 @@ from typing import Any
 from psycopg import Connection
 
 from domain.subjects import CLOUD, up
+from projections.announcing.link import MESSAGE_ID, Link, Message
 from projections.deliveries.settling import SAID_CHANNEL
-from projections.link import MESSAGE_ID, Link, Message
 
 AT_ONCE_MAX = 200
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.rendering import Context
-from projections.telemetry import DeviceEventRow
 
 
 class Owner(Struct, frozen=True):

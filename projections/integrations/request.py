@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.subjects import out_of
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.event import Owner, context_of, defaults_of, whole
 from projections.integrations.rendering import Context, TemplateBroken, TooMuch
 from projections.integrations.settings import (
@@ -24,7 +25,6 @@ from projections.integrations.settings import (
     WebhookSettings,
     is_reserved,
 )
-from projections.telemetry import DeviceEventRow
 
 USER_AGENT = "Rollcall-Webhook/1"
 URL_BYTES_MAX = 8 * 1024

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from domain.published import CLOUDS_NAME_CHARACTERS_MAX, RESERVED_PREFIXES
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.event import Owner, known_of, read
 from projections.integrations.rendering import Context, TemplateBroken, TooMuch
 from projections.integrations.settings import JsonTemplate, Settings, WebhookSettings
-from projections.telemetry import DeviceEventRow
 
 CHUNK_BYTES = 512
 RESPONSE_BYTES_MAX = 100 * 1024

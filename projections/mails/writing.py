@@ -17,10 +17,10 @@ from domain.log.seals import Seals
 from domain.names import EMAIL_CHARACTERS_MAX
 from domain.recorded import Recorded
 from domain.user_events import EMAIL, EmailChanged
+from projections.announcing.streams import identity_of_log
 from projections.mails.known import Known
 from projections.mails.model import FORMER
 from projections.mails.wording import Moot, letter_about
-from projections.streams import identity_of_log
 
 # What needs no quotes. Letters may be of any alphabet: whether it takes them, the server says.
 PLAIN_LOCAL_PART = regex(r"[^\x00-\x20\x7f\s\"(),:;<>@\[\\\]]{1,64}")

@@ -25,9 +25,9 @@ from projections.fleet.model import FleetModel
 from projections.following import Follower
 from projections.history import HistoryModel
 from projections.integrations.model import IntegrationsModel
-from projections.metered import MeteredModel
-from projections.orphans import OrphanModel
-from projections.reacting import ReactionModel
+from projections.metering.model import MeteredModel
+from projections.reactions.orphans import OrphanModel
+from projections.reactions.reacting import ReactionModel
 from projections.running import Runner
 from projections.tracking import Tracking
 from tests.api import conformity

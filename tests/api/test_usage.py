@@ -12,7 +12,7 @@ from domain.log.fleet import Fleet
 from domain.meter import RecordData, RecordOutbound
 from domain.period import period_of
 from domain.recorded import Provenance
-from projections.metered import MeteredModel
+from projections.metering.model import MeteredModel
 from tests.api.person import Person
 from tests.api.serving import Served
 from tests.api.world import World

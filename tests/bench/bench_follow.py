@@ -21,8 +21,8 @@ from psycopg.sql import SQL, Identifier
 from domain.log.fleet import Fleet, as_app_role
 from projections.fleet.model import FleetModel
 from projections.following import Follower
+from projections.rebuilding.shadow import tables_of
 from projections.running import Runner, follower_conninfo
-from projections.shadow import tables_of
 from projections.tracking import FOLLOWED
 from tests.bench.history import EVENTS_PER_DEVICE, fill, of_devices, of_product, stored
 from tests.bench.librarys_view import librarys_rate

@@ -11,7 +11,7 @@ import psycopg
 
 from domain.log.fleet import Fleet
 from projections.following import PAGE_EVENTS_MAX
-from projections.rebuilding import Rebuild
+from projections.rebuilding.rebuild import Rebuild
 from projections.running import follower_conninfo
 from tests.bench.bench_follow import follow
 from tests.bench.history import fill

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from device_edge.streams import DEVICE_EVENTS, make_stream
 from domain.published import CHANNEL
-from projections.telemetry import last_place, page_after
+from projections.device_events.telemetry import last_place, page_after
 from tests.device_edge import processes
 from tests.device_edge.test_intake import WORKER, all_stored, publish, stored
 from tests.device_edge.test_journal import environment, rows

@@ -36,7 +36,7 @@ from domain.product import FAILED_ATTEMPTS_DEFAULT
 from domain.published import NAMES_OF_DEVICES
 from domain.session import Progress
 from domain.targeting import Rule
-from projections.subscriptions import AGE_MAX, DEVICES_MAX, Heard
+from projections.device_events.subscriptions import AGE_MAX, DEVICES_MAX, Heard
 from tests.device_edge.world import PRODUCT, Announcer, device, device_id
 from tests.servers import NatsServer
 

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg, StreamInfo
 from nats.js.errors import NotFoundError
 
-from projections.link import Link
+from projections.announcing.link import Link
 from tests.projections.patience import eventually
 
 T = TypeVar("T")

@@ -34,7 +34,7 @@ from domain.user import (
 )
 from domain.user_events import EMAIL, PASSWORD, PROFILE, RECOVERY, RESET, TOTP_SECRET
 from projections.fleet.model import FleetModel
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from projections.trouble import Stopped
 from tests.people import MASTER_KEY, follow_access
 from tests.projections.following import follow

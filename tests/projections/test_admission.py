@@ -13,10 +13,10 @@ from domain.ownership import ClaimDevice, UnclaimDevice
 from domain.product import AllowAutoApproval, CreateProduct, ForbidAutoApproval, RetireProduct
 from domain.roles import Role
 from domain.team import AcceptInvitation, InviteMember, LeaveTeam
-from projections.admission import AdmissionModel
+from projections.announcing.link import Link
+from projections.announcing.nudges import NudgeModel
 from projections.fleet.model import FleetModel
-from projections.link import Link
-from projections.nudges import NudgeModel
+from projections.reactions.admission import AdmissionModel
 from tests.projections.ear import connected_link, listening
 from tests.projections.following import follow, query
 from tests.projections.test_reactions import device, of_kind, react

@@ -13,10 +13,10 @@ from domain.firmware import DeleteFirmware
 from domain.group import CreateGroup
 from domain.log.history import device_history, product_history
 from domain.recorded import Provenance, Recorded
-from projections.announcements import FORMAT, Announcements, Head
+from projections.announcing.announcements import FORMAT, Announcements, Head
+from projections.announcing.link import Link, Message
 from projections.fleet import catalogue_as_of, device_as_of
 from projections.fleet.model import FleetModel
-from projections.link import Link, Message
 from projections.trouble import NatsTrouble
 from tests.projections.ear import connected_link, delete, facts, info
 from tests.projections.following import connected, follow, query, run
@@ -151,7 +151,7 @@ def test_a_nats_that_lost_everything_is_filled_again(
     fleet_world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("projections.announcements.STREAM_CHECK_S", 0.0)
+    monkeypatch.setattr("projections.announcing.announcements.STREAM_CHECK_S", 0.0)
     live_on(fleet_world, Random(1), 120)
     announcements = Announcements(link)
     with connected(database) as connection:

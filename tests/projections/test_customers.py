@@ -17,7 +17,7 @@ from domain.customer import PASSWORD, ChangeCustomerPassword, EraseCustomer
 from domain.device_commands import ImportDevice
 from domain.holders import customer_holder
 from domain.ownership import ClaimDevice, DeviceUnclaimed
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from tests.people import People, follow_access, people
 from tests.projections.following import query
 from tests.projections.test_orphans import look_after_orphans, owners

@@ -6,7 +6,7 @@ from domain.description import Description, VariableType
 from domain.session import RecordDescription
 from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from tests.projections.following import follow, query, rows_of
 from tests.projections.world import World, device_id
 

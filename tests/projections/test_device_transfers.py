@@ -10,7 +10,7 @@ from domain.log.seals import Seals
 from domain.ownership import ClaimDevice, RequestTransfer, TransferRequested
 from domain.user import EraseUser
 from projections.access.model import AccessModel
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from tests.people import MASTER_KEY, people
 from tests.projections.following import follow, query, rows_of
 from tests.projections.test_reactions import of_kind

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from domain.device_commands import NameDevice, RemoveDevice
-from projections.fleet_events import FleetEvents, Place, packed
-from projections.link import Link, Message
+from projections.announcing.fleet_events import FleetEvents, Place, packed
+from projections.announcing.link import Link, Message
 from projections.trouble import NatsTrouble
 from tests.projections.ear import connected_link, delete, info, messages
 from tests.projections.following import query, run
@@ -75,7 +75,7 @@ def test_every_event_is_announced_once_whatever_the_pages(
 ) -> None:
     random = Random(3)
     for size in (1, 3, 1000, 7):
-        monkeypatch.setattr("projections.fleet_events.PAGE_EVENTS_MAX", size)
+        monkeypatch.setattr("projections.announcing.fleet_events.PAGE_EVENTS_MAX", size)
         live_on(fleet_world, random, 30)
         run(database, FleetEvents(link))
 

@@ -11,7 +11,7 @@ from projections.fleet import DeviceRow, catalogue_as_of, device_as_of
 from projections.fleet.model import FleetModel
 from projections.fleet.rows import DEVICE_COLUMNS
 from projections.history import HistoryModel
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from tests.projections.following import follow, query, rows_of
 from tests.projections.world import DEVICES, PRODUCTS, World, live_on
 
@@ -86,8 +86,10 @@ def test_a_rebuilt_model_equals_the_live_one(
     live_on(fleet_world, random, TURNS)
     follow(database, FleetModel(page_events_max=7), HistoryModel(page_events_max=11))
     before = {table: rows_of(database, table) for table in ("fleet.device", "history.entry")}
-    monkeypatch.setattr("projections.building.PAGE_EVENTS", 13)
-    monkeypatch.setattr("projections.building.ROWS_HELD_MAX", random.choice([1, 3, 1000]))
+    monkeypatch.setattr("projections.rebuilding.building.PAGE_EVENTS", 13)
+    monkeypatch.setattr(
+        "projections.rebuilding.building.ROWS_HELD_MAX", random.choice([1, 3, 1000])
+    )
 
     for model in ("fleet", "history"):
         rebuild(database, model, accept=False, say=print)  # raises Differs if it is not the same

@@ -14,7 +14,7 @@ from domain.ownership import ClaimDevice, RequestTransfer
 from domain.token import ReplaceToken
 from projections import housekeeping
 from projections.housekeeping import FORGOTTEN, KEPT, Housekeeping
-from projections.rebuilding import Differs, rebuild
+from projections.rebuilding.rebuild import Differs, rebuild
 from tests.people import MASTER_KEY, id_for
 from tests.projections.following import connected, query, run
 from tests.projections.test_access import ADA, BOB, Told

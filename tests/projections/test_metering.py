@@ -12,9 +12,9 @@ from domain.log.fleet import Fleet
 from domain.meter import DataMetered, OutboundMessagesMetered, UsageLimitReached, UsageWarned
 from domain.product import CreateProduct
 from projections.fleet.model import FleetModel
-from projections.metered import MeteredModel
-from projections.metering import Metering
-from projections.rebuilding import rebuild
+from projections.metering.model import MeteredModel
+from projections.metering.task import Metering
+from projections.rebuilding.rebuild import rebuild
 from tests.projections.following import follow, query, rows_of, run
 from tests.projections.test_reactions import of_kind
 from tests.projections.world import World

@@ -16,10 +16,10 @@ from domain.device_commands import (
 )
 from domain.group import CreateGroup
 from domain.session import Progress
+from projections.announcing.link import Link, Message
+from projections.announcing.nudges import NudgeModel
 from projections.fleet.model import FleetModel
 from projections.following import Follower
-from projections.link import Link, Message
-from projections.nudges import NudgeModel
 from projections.tracking import Tracking
 from tests.projections.ear import Ear, connected_link, listening
 from tests.projections.following import follow, query, run

@@ -5,10 +5,10 @@ import pytest
 from domain.device_commands import NameDevice
 from domain.ownership import ClaimDevice, DeviceUnclaimed
 from domain.user import EraseUser
-from projections import orphans
 from projections.fleet.model import FleetModel
 from projections.following import Follower
-from projections.orphans import OrphanModel
+from projections.reactions import orphans
+from projections.reactions.orphans import OrphanModel
 from projections.tracking import Tracking
 from tests.people import people
 from tests.projections.following import follow, query, run

@@ -12,10 +12,10 @@ from domain.log.history import device_history, product_history
 from domain.product import AllowAutoApproval
 from domain.session import RecordHandshake
 from domain.why import fold_device, fold_product
+from projections.announcing.link import Link, Message
+from projections.announcing.nudges import NudgeModel
 from projections.fleet.model import FleetModel
 from projections.following import Follower
-from projections.link import Link, Message
-from projections.nudges import NudgeModel
 from projections.tracking import Tracking
 from tests.projections.ear import Ear, connected_link, listening
 from tests.projections.following import follow, run

@@ -11,6 +11,7 @@ from domain.hello import Told
 from domain.log.history import device_history
 from domain.session import Progress
 from domain.targeting import Cohort, Releases, Rule, Target, target_of
+from projections.announcing.nudges import cohort_of
 from projections.fleet import TallyRow, device_as_of
 from projections.fleet.model import FleetModel
 from projections.fleet.overview import (
@@ -21,7 +22,6 @@ from projections.fleet.overview import (
     reason_of,
     reason_of_device,
 )
-from projections.nudges import cohort_of
 from tests.projections.following import follow, query
 from tests.projections.world import DEVICES, World, live_on
 

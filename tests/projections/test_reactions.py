@@ -22,8 +22,8 @@ from domain.model import Event
 from domain.ownership import ClaimDevice, DeviceClaimed
 from domain.product import AllowAutoApproval
 from domain.recorded import Recorded
-from projections.reacting import ReactionModel
-from projections.reactions import REACTIONS
+from projections.reactions.reacting import ReactionModel
+from projections.reactions.reactions import REACTIONS
 from projections.trouble import Stopped
 from tests.projections.following import follow, query
 from tests.projections.world import DEVICES, World, device_id
@@ -288,7 +288,7 @@ def test_a_refusal_that_nobody_expects_stops_the_reactions(
     cause = product.position() - 1
     product.do(ImportDevice(device_id=ONE, product_id=7001))
     monkeypatch.setattr(
-        "projections.reacting.REACTIONS",
+        "projections.reactions.reacting.REACTIONS",
         [reaction._replace(expected=()) for reaction in REACTIONS],
     )
 

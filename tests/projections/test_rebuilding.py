@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from domain.device_commands import ImportDevice, NameDevice
-from projections import building
 from projections.fleet.model import SHARES, FleetModel, Part, Shared
 from projections.following import Follower
 from projections.history import HistoryModel
-from projections.rebuilding import Busy, Differs, rebuild, rebuild_key
+from projections.rebuilding import building
+from projections.rebuilding.rebuild import Busy, Differs, rebuild, rebuild_key
 from projections.running import Runner, follower_conninfo
 from projections.snapshots import snapshot
 from tests.projections.following import connected, follow, query, rows_of
@@ -125,8 +125,8 @@ def test_a_model_is_rebuilt_by_one_at_a_time(lived: str) -> None:
 def test_a_model_is_built_in_parts_by_several_processes(
     lived: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.building.START_EVENTS", 10)
-    monkeypatch.setattr("projections.building.PARTS_MAX", 3)
+    monkeypatch.setattr("projections.rebuilding.building.START_EVENTS", 10)
+    monkeypatch.setattr("projections.rebuilding.building.PARTS_MAX", 3)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     parts: list[Part] = []
     build_part = building.build_part
@@ -252,8 +252,8 @@ def repeatedly(work: Any) -> Iterator[list[BaseException]]:
 def test_a_rebuild_under_writes_and_reads_is_noticed_by_nobody(
     database: str, fleet_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.building.PAGE_EVENTS", 50)
-    monkeypatch.setattr("projections.building.ROWS_HELD_MAX", 20)
+    monkeypatch.setattr("projections.rebuilding.building.PAGE_EVENTS", 50)
+    monkeypatch.setattr("projections.rebuilding.building.ROWS_HELD_MAX", 20)
     for number in range(1, 300):
         fleet_world.do(ImportDevice(device_id=device_id(number), product_id=7000))
     reads, writes = [0], [0]

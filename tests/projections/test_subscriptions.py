@@ -11,12 +11,12 @@ from domain.description import Description
 from domain.device_commands import RemoveDevice
 from domain.ownership import ClaimDevice, UnclaimDevice
 from domain.session import RecordDescription
-from projections import subscriptions
+from projections.announcing.link import Link, Message
+from projections.device_events import subscriptions
+from projections.device_events.subscribers import SubscriberModel
+from projections.device_events.subscriptions import Subscriptions
 from projections.fleet.model import FleetModel
 from projections.following import Follower
-from projections.link import Link, Message
-from projections.subscribers import SubscriberModel
-from projections.subscriptions import Subscriptions
 from projections.tracking import Tracking
 from tests.projections.ear import Ear, connected_link, listening
 from tests.projections.following import connected, follow, query, run

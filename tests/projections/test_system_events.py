@@ -14,10 +14,10 @@ from domain.log.mapper import RecordedMapper
 from domain.ownership import ClaimDevice, UnclaimDevice
 from domain.session import Progress
 from migrations import FOLDER, migrate
+from projections.announcing.link import Link
+from projections.device_events.system_event import OF_SESSIONS, Before, evolve, told_of
+from projections.device_events.system_events import SystemEvents
 from projections.fleet.model import FleetModel
-from projections.link import Link
-from projections.system_event import OF_SESSIONS, Before, evolve, told_of
-from projections.system_events import SystemEvents
 from tests.projections.ear import connected_link, delete
 from tests.projections.following import connected, follow, query, run
 from tests.projections.taking import make_device_events, take
@@ -163,8 +163,8 @@ def test_each_is_stored_once_in_the_logs_order_whatever_is_lost_or_said_twice(
     monkeypatch: pytest.MonkeyPatch,
     page_events: int,
 ) -> None:
-    monkeypatch.setattr("projections.system_events.PAGE_EVENTS_MAX", page_events)
-    monkeypatch.setattr("projections.system_events.STREAM_CHECK_S", 0.0)
+    monkeypatch.setattr("projections.device_events.system_events.PAGE_EVENTS_MAX", page_events)
+    monkeypatch.setattr("projections.device_events.system_events.STREAM_CHECK_S", 0.0)
     task, random = SystemEvents(link), Random(page_events)
     for turn in range(4):
         live_on(fleet_world, random, 25)

@@ -35,8 +35,8 @@ from domain.team import (
 )
 from domain.team_programs import ChangeApiUser, CreateApiUser, RemoveApiUser, ReplaceApiUserToken
 from domain.token import IssueToken
-from projections.rebuilding import rebuild
-from projections.vacancies import Vacancies
+from projections.reactions.vacancies import Vacancies
+from projections.rebuilding.rebuild import rebuild
 from tests.people import MASTER_KEY, follow_access, people
 from tests.projections.following import rows_of, run
 

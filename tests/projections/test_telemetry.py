@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from projections.telemetry import AFTER, LAST, last_place, page_after
+from projections.device_events.telemetry import AFTER, LAST, last_place, page_after
 
 EVENTS, DAYS = 20_000, 4
 

@@ -10,9 +10,9 @@ from nats.js.api import StreamConfig
 
 from domain.product import LimitFailedAttempts
 from domain.session import Progress
+from projections.announcing.link import Link
 from projections.fleet.model import FleetModel
-from projections.link import Link
-from projections.timers import DueUpdates, TimerModel
+from projections.reactions.timers import DueUpdates, TimerModel
 from projections.trouble import NatsTrouble
 from tests.projections.ear import at_nats, connected_link, messages
 from tests.projections.following import follow, query, run
@@ -137,7 +137,7 @@ def test_what_the_journal_did_not_take_is_reported_later(
 def test_a_list_that_is_far_behind_the_log_reports_nothing_yet(
     database: str, updating: World, link: Link, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.timers.PAGE_EVENTS_MAX", 1)
+    monkeypatch.setattr("projections.reactions.timers.PAGE_EVENTS_MAX", 1)
     follow(database, TimerModel())
     updating.hello(ONE, 2)
     updating.hello(OTHER, 2)

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from domain.published import CHANNEL
-from projections.telemetry import LAST
+from projections.device_events.telemetry import LAST
 
 DAY = """
     CREATE TABLE IF NOT EXISTS telemetry.{name}

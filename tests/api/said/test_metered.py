@@ -14,7 +14,7 @@ from api.said.frames import Form, chunk_of_stored
 from api.said.listener import AT_LIMIT
 from api.said.metered import TAKEN_AT_ONCE, Meters
 from api.said.stored import Stored
-from projections.telemetry import AFTER, DeviceEventRow
+from projections.device_events.telemetry import AFTER, DeviceEventRow
 from tests.api.said.conftest import Scene
 from tests.api.said.ear import Ear, listening
 from tests.api.said.saying import say

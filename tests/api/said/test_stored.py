@@ -16,7 +16,7 @@ from api.said.feed import Interest
 from api.said.frames import Form
 from api.said.stored import Found, Stored, Wanted, find
 from domain.log_filter import LogFilter, Range
-from projections.telemetry import AFTER, DeviceEventRow
+from projections.device_events.telemetry import AFTER, DeviceEventRow
 from tests.api.said.saying import make_day, say
 
 HOLDER, DEVICE, OTHER = "f" * 24, "a" * 24, "b" * 24

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.event import Owner
-from projections.telemetry import DeviceEventRow
 
 DEVICE = "e00fce681234567890abcdef"
 USER = "5f1e0c0000000000000000ce"

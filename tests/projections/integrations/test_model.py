@@ -16,7 +16,7 @@ from domain.integration import (
 from projections.integrations.model import IntegrationsModel
 from projections.integrations.settings import WebhookSettings, stored
 from projections.integrations.stored import COLUMNS, Opened, Row, open_all
-from projections.rebuilding import rebuild
+from projections.rebuilding.rebuild import rebuild
 from tests.people import People, people
 from tests.projections.following import follow, query, rows_of
 

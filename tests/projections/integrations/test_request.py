@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
+from projections.device_events.telemetry import DeviceEventRow
 from projections.integrations.event import Owner
 from projections.integrations.request import (
     HEADERS_BYTES_MAX,
@@ -23,7 +24,6 @@ from projections.integrations.settings import (
     WebhookSettings,
     must_be_right,
 )
-from projections.telemetry import DeviceEventRow
 from tests.projections.integrations.events import (
     DEVICE,
     IN_ORGANIZATION,

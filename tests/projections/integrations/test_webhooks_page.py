@@ -9,9 +9,9 @@ import pytest
 
 from domain.integration import INTEGRATIONS_PER_OWNER_MAX
 from projections.deliveries.by_hand import REPLAYED_MAX, RETRIED_MAX
-from projections.deliveries.dispatch import ATTEMPTS_KEPT
 from projections.deliveries.sending import RESPONSE_BYTES_MAX, TIMEOUT_S
 from projections.deliveries.signing import signed
+from projections.deliveries.tidying import ATTEMPTS_KEPT
 from projections.integrations.event import known_of
 from projections.integrations.request import Request, build
 from projections.integrations.response import CHUNK_BYTES

@@ -20,11 +20,11 @@ from domain.subjects import (
     facts_of_firmware,
     facts_of_product,
 )
+from projections.announcing.link import STORE_MESSAGES_MAX, Link, Message, StreamState
+from projections.announcing.streams import FACTS, identity_of_log
 from projections.fleet.rows import DeviceRow, ProductRow
 from projections.fleet.tables import columns
-from projections.link import STORE_MESSAGES_MAX, Link, Message, StreamState
 from projections.snapshots import snapshot
-from projections.streams import FACTS, identity_of_log
 from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import NatsTrouble
 

@@ -14,10 +14,10 @@ from msgspec import Raw, Struct
 from psycopg import Connection, Cursor
 
 from domain.subjects import FLEET_STREAM, FLEET_SUBJECTS, fleet_events_of
+from projections.announcing.link import MESSAGE_ID, STORE_MESSAGES_MAX, Link, Message, StreamState
+from projections.announcing.streams import FLEET_EVENTS, identity_of_log
 from projections.following import LOG_CHANNEL, Page, page_after
 from projections.history import ENTERED_LAST, NAMES_NO_PRODUCT
-from projections.link import MESSAGE_ID, STORE_MESSAGES_MAX, Link, Message, StreamState
-from projections.streams import FLEET_EVENTS, identity_of_log
 
 STREAM_CHECK_S = 2.0
 PAGE_EVENTS_MAX = STORE_MESSAGES_MAX  # each event may be a message of its own

@@ -13,8 +13,8 @@ from psycopg import Connection, Cursor
 from domain.log.mapper import RecordedMapper
 from domain.product import FAILED_ATTEMPTS_DEFAULT
 from domain.session import FirmwareUpdateFailed, RecordTimeOut, UpdateConfirmed, UpdateStarted
+from projections.announcing.link import MESSAGE_ID, Link, Message
 from projections.following import Page, page_after, read_rows
-from projections.link import MESSAGE_ID, Link, Message
 from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import CannotApply
 

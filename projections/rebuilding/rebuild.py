@@ -16,17 +16,17 @@ from psycopg.sql import SQL, Identifier
 
 from domain.log.seals import Seals
 from projections.access.model import AccessModel
-from projections.building import apply_all, build_fleet
-from projections.comparison import TableHash, differences, hashes
 from projections.described import DescribedModel
 from projections.fleet.model import FleetModel
 from projections.following import Model
 from projections.history import HistoryModel
 from projections.housekeeping import forgotten_of
 from projections.integrations.model import IntegrationsModel
-from projections.metered import MeteredModel
+from projections.metering.model import MeteredModel
+from projections.rebuilding.building import apply_all, build_fleet
+from projections.rebuilding.comparison import TableHash, differences, hashes
+from projections.rebuilding.shadow import Shadow
 from projections.running import follower_conninfo, lock_key
-from projections.shadow import Shadow
 from projections.snapshots import snapshot, swap_key
 from projections.tracking import Tracking
 

@@ -23,7 +23,7 @@ from domain.model import Command, Refused
 from domain.recorded import Provenance, Recorded
 from domain.session import DeviceHandshook, FirmwareSeenRunning
 from projections.following import Page, read_rows
-from projections.reactions import REACTIONS, Reaction
+from projections.reactions.reactions import REACTIONS, Reaction
 from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000

@@ -30,9 +30,9 @@ from domain.model import Event
 from domain.session import DeviceHandshook
 from domain.subjects import down
 from domain.targeting import Cohort, Releases, target_of
+from projections.announcing.link import Link, Message
 from projections.following import Page, read_rows
-from projections.link import Link, Message
-from projections.outdated import outdated
+from projections.reactions.outdated import outdated
 from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000

@@ -13,8 +13,8 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.subjects import down
-from projections.link import Link, Message
-from projections.telemetry import CHANNEL, DeviceEventRow, last_place, page_after
+from projections.announcing.link import Link, Message
+from projections.device_events.telemetry import CHANNEL, DeviceEventRow, last_place, page_after
 
 PAGE_ROWS = 100
 DEVICES_MAX = 1_000  # that hear one event: those with the lowest ids

@@ -17,9 +17,9 @@ from domain.model import Event
 from domain.published import PublishedByCloud, PublishedFromLog
 from domain.session import DeviceHandshook, SessionEnded
 from domain.subjects import DEVICE_EVENTS_STREAM, LOG, up
+from projections.announcing.link import Link, Message
+from projections.device_events.system_event import OF_SESSIONS, TOLD, Before, evolve, told_of
 from projections.following import Page, page_after, read_rows
-from projections.link import Link, Message
-from projections.system_event import OF_SESSIONS, TOLD, Before, evolve, told_of
 from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import Stopped, reason_of
 

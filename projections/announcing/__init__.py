@@ -1,0 +1,1 @@
+"""What NATS is told: facts for edges, every event for whoever integrates, nudges for devices."""

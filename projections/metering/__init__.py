@@ -1,0 +1,1 @@
+"""What was used: told to the log batch by batch, and read from it."""
