@@ -50,7 +50,7 @@ class Preparing:
 
     async def close(self) -> None:
         self._task.cancel()
-        await asyncio.wait([self._task])
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _prepare(self) -> None:
         try:
