@@ -55,8 +55,9 @@ class Behaviour:
 class ReferenceDevice:
     """`run` it; look at `version`, `told` and `online`, and wait for them with `until`.
 
-    `wait_s` is the first pause before asking again. `turns` is what many devices of one program
-    share, so that they do not all connect at once.
+    `wait_s` is the first pause before asking again, `reconnect_s_max` the longest one before it
+    connects again. `turns` is what many devices of one program share, so that they do not all
+    connect at once.
     """
 
     device_id: str
@@ -72,6 +73,7 @@ class ReferenceDevice:
     say: Callable[[str], None] = lambda sentence: None
     claim_code: str = ""
     wait_s: float = WAIT_S_MIN
+    reconnect_s_max: float = WAIT_S_MAX
     answer_timeout_s: float = ANSWER_TIMEOUT_S
     turns: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
 
@@ -95,7 +97,7 @@ class ReferenceDevice:
 
     async def run(self) -> None:
         """Until cancelled: connect, stay, connect again."""
-        pauses = Pauses(self.wait_s)
+        pauses = Pauses(self.wait_s, self.reconnect_s_max)
         while True:
             answers = self.answers
             try:
@@ -103,7 +105,7 @@ class ReferenceDevice:
             except (aiomqtt.MqttError, NoAnswer) as error:
                 self.say(f"connection lost: {error}")
                 if self.answers > answers:
-                    pauses = Pauses(self.wait_s)
+                    pauses = Pauses(self.wait_s, self.reconnect_s_max)
                 await asyncio.sleep(next(pauses))
 
     async def until(self, check: Callable[["ReferenceDevice"], bool], timeout_s: float) -> None:
@@ -339,13 +341,14 @@ class ReferenceDevice:
 class Pauses:
     """How long to wait before each next attempt: doubling, bounded, and never in step."""
 
-    def __init__(self, first_s: float) -> None:
+    def __init__(self, first_s: float, longest_s: float = WAIT_S_MAX) -> None:
         self._next_s = first_s
+        self._longest_s = longest_s
 
     def __iter__(self) -> "Pauses":
         return self
 
     def __next__(self) -> float:
         pause_s = self._next_s
-        self._next_s = min(2 * pause_s, WAIT_S_MAX)
+        self._next_s = min(2 * pause_s, self._longest_s)
         return pause_s * random.uniform(0.5, 1.5)

@@ -22,6 +22,7 @@ SHARED_DEVICES = 4
 VERSIONS = [*range(1, PROGRAMS + 2)]  # the first is what devices come with, then one a program
 BINARY_BYTES = 40_000  # more than a chunk
 PAUSE_S = 0.2  # the first pause of a device before it asks again
+RECONNECT_S_MAX = 10.0  # whoever finds nobody again and again must not sleep through the end
 ANSWER_TIMEOUT_S = 2.0
 
 
@@ -99,6 +100,7 @@ def devices(world: World, ids: list[str], http: httpx.AsyncClient) -> dict[str, 
             mqtt_port=address.port or 0,
             http=http,
             wait_s=PAUSE_S,
+            reconnect_s_max=RECONNECT_S_MAX,
             answer_timeout_s=ANSWER_TIMEOUT_S,
         )
         for number, device_id in enumerate(ids)
