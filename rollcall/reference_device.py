@@ -19,6 +19,7 @@ from typing import Any
 import aiomqtt
 import httpx
 
+from rollcall.ending import end
 from rollcall.reference_answers import REQUESTS, Offer
 from rollcall.reference_fetch import ByChunks, ByHttp, Fetched, FetchFailed
 
@@ -154,9 +155,7 @@ class ReferenceDevice:
                     listening.result()
                 await living
             finally:
-                for task in (listening, living):
-                    task.cancel()
-                await asyncio.gather(listening, living, return_exceptions=True)
+                await end(listening, living)
                 await self._set(online=False)
 
     async def _listen(self, client: aiomqtt.Client) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from device_edge.credentials import secret_of
+from rollcall.ending import end
 from rollcall.reference_device import Behaviour, ReferenceDevice
 from rollcall.story.interrupted import InterruptedOnce
 from rollcall.story.telling import NotAsTold
@@ -52,9 +53,7 @@ class SimulatedFleet:
 
     async def switch_off(self) -> None:
         """All of them, for good."""
-        for life in self._lives:
-            life.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        await end(*self._lives)
         await self._http.aclose()
 
     async def say_hello(self, ids: Iterable[str], at_least: int = 0) -> dict[str, str]:

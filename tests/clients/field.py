@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from device_edge.credentials import secret_of
+from rollcall.ending import end
 from rollcall.reference_device import ReferenceDevice
 from rollcall.secret_keys import secrets_of
 from tests.cloud import Cloud
@@ -82,9 +83,7 @@ class Field:
         await device.until(lambda it: it.answers > 0, ONLINE_TIMEOUT_S)
 
     async def _end(self, device_id: str) -> None:
-        life = self._lives.pop(device_id)
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
+        await end(self._lives.pop(device_id))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from device_edge.credentials import secret_of
 from device_edge.edge import Settings
 from rollcall import reference_device
+from rollcall.ending import end
 from rollcall.reference_answers import Offer
 from rollcall.reference_device import Behaviour, Pauses, ReferenceDevice
 from tests.device_edge import processes, world
@@ -70,8 +71,7 @@ async def living(server: NatsServer, **options: Any) -> AsyncIterator[ReferenceD
         try:
             yield ours
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 async def states(connection: Client) -> list[str]:

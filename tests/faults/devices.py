@@ -11,13 +11,13 @@ from typing import Any
 
 import aiomqtt
 
+from rollcall.ending import end
 from rollcall.reference_device import ReferenceDevice
 
 FAILS = 0.15  # of the updates, while it is troubled
 PAUSE_S_MAX = 1.5  # between two things that a device does by itself
 POWER_LOST = 0.15
 EVENTS_MAX = 10  # in a message
-END_AGAIN_S = 0.2
 STORY_SENTENCES = 12  # remembered of each, for whoever asks why
 
 
@@ -116,11 +116,3 @@ class FieldDevice(ReferenceDevice):
         elif said["about"] == "events":
             self.heard.stored |= {*said["ids"]}
             self.heard.refused += said["refused"]
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel it until it hears: asyncio.wait_for of Python 3.11 forgets a cancellation that comes
-    together with what it waits for."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=END_AGAIN_S)

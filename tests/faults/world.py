@@ -8,6 +8,7 @@ from random import Random
 import httpx
 from nats.aio.client import Client as Nats
 
+from rollcall.ending import end
 from tests.cloud import Cloud
 from tests.faults.client import Acknowledged, Client
 from tests.faults.devices import FieldDevice
@@ -110,9 +111,7 @@ class World:
             await asyncio.sleep(poll_s)
 
     async def end(self) -> None:
-        for task in [*self._working, *self._living]:
-            task.cancel()
-        await asyncio.gather(*self._working, *self._living, return_exceptions=True)
+        await end(*self._working, *self._living)
 
     async def _work(self, program: Program) -> None:
         while not self._quiet.is_set():

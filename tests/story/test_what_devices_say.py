@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rollcall.ending import end
 from rollcall.reference_device import ReferenceDevice
 from tests.api.world import new_id
 from tests.cloud import Cloud, cloud
@@ -91,8 +92,7 @@ async def say(running: Cloud, device_id: str, product_id: int, name: str, data: 
         ack = await asyncio.wait_for(device.publish([{"name": name, "data": data}]), WAIT_S)
         assert ack["stored"] == 1, ack
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def listen(running: Cloud, path: str, open_: asyncio.Event) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.description import Description, VariableType
 from domain.session import RecordDescription
+from rollcall.ending import end
 from tests.api.world import World, moment
 from tests.device_edge.world import Device, device
 from tests.servers import NatsServer
@@ -91,8 +92,7 @@ async def gadget(server: NatsServer, device_id: str, answers: Answers) -> AsyncI
         try:
             yield ours
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
 
 
 def always(answer: Any) -> Answers:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rollcall.ending import end
 from rollcall.reference_answers import Offer, returning
 from rollcall.reference_device import ReferenceDevice
 from tests.api.world import new_id
@@ -51,8 +52,7 @@ async def living(running: Cloud, product_id: int, offer: Offer) -> AsyncIterator
         await device.until(lambda ours: ours.online, BACK_S)
         yield device
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def in_thread(call: Callable[..., httpx.Response], *words: Any, **more: Any) -> Any:
