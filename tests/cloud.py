@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,8 @@ class Cloud:
 
     def _kill(self, victims: list[Identity]) -> None:
         for victim in victims:
-            os.kill(victim.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended in between, by the death of another
+                os.kill(victim.pid, signal.SIGKILL)
         assert wait_until_gone(victims, STOP_TIMEOUT_S)
         if self._supervisor is not None and self._supervisor.pid in {v.pid for v in victims}:
             self._supervisor.wait(STOP_TIMEOUT_S)
