@@ -14,7 +14,6 @@ from struct import Struct
 
 import msgspec
 import nats
-import nats.errors
 import nats.js.errors
 import psycopg
 import uvloop
@@ -99,16 +98,19 @@ async def store(url: str, count: int, conninfo: str) -> None:
     async def fetch() -> None:
         fetched = 0
         while fetched < count:
-            with suppress(nats.errors.TimeoutError):
+            with suppress(TimeoutError):  # nats-py's own, or the one that its is made from
                 page = await subscription.fetch(FETCHED, timeout=FETCH_TIMEOUT_S)
                 fetched += len(page)
                 if page:
                     await pages.put(page)
 
     print("ready", flush=True)
-    fetching = asyncio.create_task(fetch())
     stored = 0
-    async with await psycopg.AsyncConnection.connect(conninfo) as database:
+    async with (
+        asyncio.TaskGroup() as tasks,
+        await psycopg.AsyncConnection.connect(conninfo) as database,
+    ):
+        tasks.create_task(fetch())
         while stored < count:
             page = await pages.get()
             async with database.transaction(), database.cursor() as cursor:
@@ -117,7 +119,6 @@ async def store(url: str, count: int, conninfo: str) -> None:
                 await cursor.execute(MOVE, [page[-1].metadata.sequence.stream])
             await page[-1].ack()
             stored += len(page)
-    await fetching
     await connection.close()
 
 
