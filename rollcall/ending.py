@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-AGAIN_S = 0.2
+AGAIN_S = 1.0  # time enough to take leave of a server
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

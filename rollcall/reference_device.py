@@ -155,8 +155,9 @@ class ReferenceDevice:
                     listening.result()
                 await living
             finally:
-                await end(listening, living)
+                # At once: nobody is to use a connection that is being given up.
                 await self._set(online=False)
+                await end(listening, living)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         before = len(f"d/{self.device_id}/dn/")
