@@ -214,15 +214,31 @@ def test_a_device_in_no_product_is_its_owners(cloud: Cloud) -> None:
     assert (said.period_start, said.period_end) == (f"{START}", f"{END}")
 
 
-def test_a_day_is_closed_before_it_is_counted(cloud: Cloud) -> None:
-    """Whoever stores what devices send counts it for the first day that is not."""
+def test_a_day_is_closed_before_it_is_counted(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stores what devices send counts it for the first day that is not. A crash in between
+    changes nothing: the day is counted once."""
     cloud.now = datetime(2030, 2, 2, 0, 11, tzinfo=UTC)
+    day = date(2030, 2, 1)
+    recorded = "SELECT before, closed_before FROM usage.data_recorded"
     with psycopg.connect(cloud.database) as connection:
-        connection.execute("INSERT INTO usage.data VALUES ('a', 7000, %s, 1, 1)", [START])
-    for _ in range(30):
-        cloud.meter()
-    found = query(cloud.database, "SELECT before, closed_before FROM usage.data_recorded")
-    assert found == [(date(2030, 2, 2), date(2030, 2, 2))]
+        connection.execute("INSERT INTO usage.data VALUES ('a', 7000, %s, 1, 1)", [day])
+    record = Fleet.record
+
+    def dies_after(self: Fleet, *arguments: Any) -> int:
+        assert query(cloud.database, recorded) == [(day, day + timedelta(days=1))]
+        record(self, *arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Fleet, "record", dies_after)
+        with pytest.raises(KeyboardInterrupt):
+            cloud.meter()
+    cloud.meter()
+
+    assert [one.day for one in cloud.of_kind(DataMetered)] == [day.isoformat()]
+    assert query(cloud.database, recorded) == [(day + timedelta(days=1),) * 2]
 
 
 def test_a_rebuild_says_the_same(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
