@@ -1,10 +1,11 @@
 """A model follows the log, page by page in position order: each page one transaction, once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from psycopg import Connection, Cursor
 
+from domain.log.mapper import RecordedMapper
 from domain.log.recorder import Row
 from projections.tracking import FOLLOWED, Tracking
 from projections.trouble import CannotApply, Overtaken, Stopped, passes, reason_of
@@ -66,6 +67,25 @@ def read_rows(cursor: Cursor[tuple[Any, ...]], page: Page, topics: Sequence[str]
         cursor.execute(ROWS + IN_ORDER, page, prepare=True)
     rows: list[Any] = cursor.fetchall()
     return rows
+
+
+class Placed(NamedTuple):
+    """An event and where it stands in the log."""
+
+    event: Any
+    position: int
+
+
+def read_events(
+    cursor: Cursor[tuple[Any, ...]], page: Page, topics: Sequence[str], mapper: RecordedMapper
+) -> Iterator[Placed]:
+    """The page's events of the topics given, in position order. Raises CannotApply."""
+    for _, _, topic, state, position, _ in read_rows(cursor, page, topics):
+        try:
+            event = mapper.event(topic, state)
+        except Exception as error:
+            raise CannotApply(position, f"{topic}: {error}") from error
+        yield Placed(event, position)
 
 
 class Follower:

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec import Struct
+from msgspec.structs import astuple
 from starlette.responses import Response
 
 from api.call import Call
@@ -71,10 +72,10 @@ async def count_data(
         meter = f"{PRODUCT}{product.product_id}"
         wanted = {"product": product.product_id, "meter": meter, **query.parameters()}
         found = await snapshot.all(SentRow, QUERIES[query.by], wanted)
-    sent = [Sent(one.of, one.messages, one.bytes, one.first_day, one.last_day) for one in found]
+    rows = [astuple(one)[:-1] for one in found]
     if query.format == "csv":
         names = (query.by, *Sent.__struct_fields__[1:])
-        rows = [(one.of, one.messages, one.bytes, one.first_day, one.last_day) for one in sent]
         return Response(as_csv(names, rows), media_type=CSV)
     total = found[0].total if found else 0
+    sent = [Sent(*row) for row in rows]
     return DataSent(query.by, sent, page_of(query.page, query.per_page, total))

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import astuple
 from starlette.responses import Response
 
 from api.call import Call
@@ -93,12 +94,12 @@ async def count_messages(
         wanted = {"meter": f"{PRODUCT}{product.product_id}", **query.parameters()}
         statement = COUNTED.format(table=table, column=column, order=ORDERS[query.by])
         found = await snapshot.all(CountRow, statement, wanted)
-    counts = [Count(one.of, one.messages, one.first_day, one.last_day) for one in found]
+    rows = [astuple(one)[:-1] for one in found]
     if query.format == "csv":
         names = (query.by, *Count.__struct_fields__[1:])
-        rows = [(one.of, one.messages, one.first_day, one.last_day) for one in counts]
         return Response(as_csv(names, rows), media_type=CSV)
     total = found[0].total if found else 0
+    counts = [Count(*row) for row in rows]
     return Counts(query.by, counts, page_of(query.page, query.per_page, total))
 
 

@@ -20,8 +20,7 @@ from domain.log.mapper import RecordedMapper
 from domain.permissions import Facts, organization_in, permit_of, team_facts
 from domain.product import AutoApprovalAllowed, AutoApprovalForbidden, Product
 from domain.recorded import Provenance
-from projections.following import Page, read_rows
-from projections.trouble import CannotApply
+from projections.following import Page, read_events
 
 PAGE_EVENTS_MAX = 5_000
 POLICIES = [AutoApprovalAllowed.TOPIC, AutoApprovalForbidden.TOPIC]
@@ -44,19 +43,13 @@ class AdmissionModel:
 
     def __init__(self, open_fleet: Callable[[], Fleet]) -> None:
         self._open_fleet = open_fleet
-        self._event = RecordedMapper().event
+        self._mapper = RecordedMapper()
 
     def begin(self) -> None:
         """Nothing is remembered from page to page."""
 
     def apply(self, cursor: Sql, page: Page) -> None:
-        asked: list[tuple[DeviceQuarantined, int]] = []
-        for _, _, topic, state, position, _ in read_rows(cursor, page, [DeviceQuarantined.TOPIC]):
-            try:
-                event: Any = self._event(topic, state)
-            except Exception as error:
-                raise CannotApply(position, f"{topic}: {error}") from error
-            asked.append((event, position))
+        asked = [*read_events(cursor, page, [DeviceQuarantined.TOPIC], self._mapper)]
         if not asked:
             return
         # By the policy of then: what the team says later of whoever asks is not said of these.

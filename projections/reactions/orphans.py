@@ -16,8 +16,7 @@ from domain.log.mapper import RecordedMapper
 from domain.ownership import DeviceClaimed, UnclaimDevice
 from domain.recorded import Provenance
 from domain.user_events import UserErased
-from projections.following import Page, read_rows
-from projections.trouble import CannotApply
+from projections.following import Page, read_events
 
 PAGE_EVENTS_MAX = 5_000
 DEVICES_AT_ONCE = 1_000
@@ -46,18 +45,14 @@ class OrphanModel:
 
     def __init__(self, open_fleet: Callable[[], Fleet]) -> None:
         self._open_fleet = open_fleet
-        self._event = RecordedMapper().event
+        self._mapper = RecordedMapper()
 
     def begin(self) -> None:
         """Nothing is remembered from page to page."""
 
     def apply(self, cursor: Sql, page: Page) -> None:
         claimed: dict[str, list[tuple[str, int]]] = {}
-        for _, _, topic, state, position, _ in read_rows(cursor, page, TOPICS):
-            try:
-                event = self._event(topic, state)
-            except Exception as error:
-                raise CannotApply(position, f"{topic}: {error}") from error
+        for event, position in read_events(cursor, page, TOPICS, self._mapper):
             match event:
                 case UserErased(user_id=user_id):
                     self._release_all(cursor, user_id, position)

@@ -22,7 +22,7 @@ from domain.log.mapper import RecordedMapper
 from domain.model import Command, Refused
 from domain.recorded import Provenance, Recorded
 from domain.session import DeviceHandshook, FirmwareSeenRunning
-from projections.following import Page, read_rows
+from projections.following import Page, read_events
 from projections.reactions.reactions import REACTIONS, Reaction
 from projections.trouble import CannotApply
 
@@ -102,11 +102,7 @@ class ReactionModel:
         """The page's commands to devices, and, for each version that may be proven, the proofs."""
         about_devices: list[Act] = []
         proofs: dict[Version, list[Act]] = {}
-        for _, _, topic, state, position, _ in read_rows(cursor, page, TOPICS):
-            try:
-                event = self._mapper.event(topic, state)
-            except Exception as error:
-                raise CannotApply(position, f"{topic}: {error}") from error
+        for event, position in read_events(cursor, page, TOPICS, self._mapper):
             if isinstance(event, FirmwareUploaded | FirmwareDeleted):
                 # From here on it is another binary, or none: what was seen before proves nothing.
                 self._settled.discard((event.product_id, event.version))

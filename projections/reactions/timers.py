@@ -14,9 +14,8 @@ from domain.log.mapper import RecordedMapper
 from domain.product import FAILED_ATTEMPTS_DEFAULT
 from domain.session import FirmwareUpdateFailed, RecordTimeOut, UpdateConfirmed, UpdateStarted
 from projections.announcing.link import MESSAGE_ID, Link, Message
-from projections.following import Page, page_after, read_rows
+from projections.following import Page, page_after, read_events
 from projections.tracking import FOLLOWED, Tracking
-from projections.trouble import CannotApply
 
 PAGE_EVENTS_MAX = 5_000
 DUE_AT_ONCE = 500
@@ -54,18 +53,14 @@ class TimerModel:
     page_events_max = PAGE_EVENTS_MAX
 
     def __init__(self) -> None:
-        self._event = RecordedMapper().event
+        self._mapper = RecordedMapper()
 
     def begin(self) -> None:
         """Nothing is remembered from page to page."""
 
     def apply(self, cursor: Cursor[tuple[Any, ...]], page: Page) -> None:
         last: dict[str, tuple[UpdateStarted, int] | None] = {}
-        for _, _, topic, state, position, _ in read_rows(cursor, page, TOPICS):
-            try:
-                event: Any = self._event(topic, state)
-            except Exception as error:
-                raise CannotApply(position, f"{topic}: {error}") from error
+        for event, position in read_events(cursor, page, TOPICS, self._mapper):
             started = isinstance(event, UpdateStarted)
             last[event.device_id] = (event, position) if started else None
         ended = [device_id for device_id, started in last.items() if started is None]
